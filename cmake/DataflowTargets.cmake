@@ -1,0 +1,70 @@
+# What every target of the project shares, and the functions that make one.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+
+add_library(dataflow_flags INTERFACE)
+target_compile_options(dataflow_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
+if(DATAFLOW_WERROR)
+  target_compile_options(dataflow_flags INTERFACE -Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports these inside coroutine frames and standard headers where there is nothing to mend.
+  target_compile_options(dataflow_flags INTERFACE
+    -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds -Wno-restrict
+    -Wno-mismatched-new-delete -Wno-tsan)
+endif()
+target_compile_definitions(dataflow_flags INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
+target_link_libraries(dataflow_flags INTERFACE Threads::Threads)
+if(DATAFLOW_SANITIZE)
+  target_compile_options(dataflow_flags INTERFACE
+    -fsanitize=${DATAFLOW_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(dataflow_flags INTERFACE -fsanitize=${DATAFLOW_SANITIZE})
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(dataflow_flags INTERFACE -fstack-protector-strong -D_FORTIFY_SOURCE=2)
+  target_link_options(dataflow_flags INTERFACE -Wl,-z,relro,-z,now)
+endif()
+if(MOLD_PROGRAM)
+  target_link_options(dataflow_flags INTERFACE -fuse-ld=mold)
+endif()
+
+# dataflow_library(NAME SOURCES a.cc... [LINKS target...] [PRIVATE_LINKS target...])
+# The library of one folder. LINKS are what its headers need, PRIVATE_LINKS what only its sources need.
+function(dataflow_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(${name} PUBLIC dataflow_flags ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+endfunction()
+
+# dataflow_test(NAME SOURCES x_test.cc... LINKS target... [LIVE])
+# One GoogleTest program; ctest label "unit", or "live" where it needs a real server (scripts/servers.sh
+# gives it one and tells it where through the environment).
+function(dataflow_test name)
+  if(NOT DATAFLOW_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "LIVE" "" "SOURCES;LINKS" ${ARGN})
+  include(GoogleTest)
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE dataflow_flags ${ARG_LINKS} GTest::gtest GTest::gmock GTest::gtest_main)
+  set(label unit)
+  if(ARG_LIVE)
+    set(label live)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS ${label} TIMEOUT 120)
+endfunction()

@@ -1,0 +1,64 @@
+// Goal: the domain's small functions keep their contracts.
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <memory>
+#include <thread>
+
+#include "dataflow/cache.h"
+#include "dataflow/error.h"
+#include "dataflow/fetch.h"
+#include "dataflow/product.h"
+#include "dataflow/task.h"
+
+namespace dataflow {
+namespace {
+
+TEST(Error, EveryCodeHasItsOwnName) {
+  EXPECT_EQ(to_string(ErrorCode::kInvalid), "invalid");
+  EXPECT_EQ(to_string(ErrorCode::kNotFound), "not_found");
+  EXPECT_EQ(to_string(ErrorCode::kUnavailable), "unavailable");
+  EXPECT_EQ(to_string(ErrorCode::kUnauthorized), "unauthorized");
+  EXPECT_EQ(to_string(ErrorCode::kConflict), "conflict");
+  EXPECT_EQ(to_string(ErrorCode::kInternal), "internal");
+}
+
+TEST(Error, DescribesItselfWithItsCause) {
+  EXPECT_EQ((Error{ErrorCode::kInvalid, "no such table", ""}.describe()), "no such table");
+  EXPECT_EQ((Error{ErrorCode::kInvalid, "no such table", "code 8704"}.describe()),
+            "no such table (code 8704)");
+}
+
+TEST(Product, ViewAndBackIsTheSame) {
+  const Product full{7, "t", 1.5, "c", "b", "u", "d"};
+  const Product bare{0, "only a title", {}, {}, {}, {}, {}};
+  EXPECT_EQ(to_product(view_of(full)), full);
+  EXPECT_EQ(to_product(view_of(bare)), bare);
+}
+
+TEST(Fetch, ObjectIdTellsNamesApartAndIsNeverNone) {
+  EXPECT_NE(object_id("s3://b/1"), object_id("s3://b/2"));
+  EXPECT_EQ(object_id("s3://b/1"), object_id("s3://b/1"));
+  EXPECT_NE(object_id(""), kNoObject);
+}
+
+Task<int> value_from_another_thread() {
+  std::thread other;
+  auto value = co_await async_value<std::unique_ptr<int>>([&other](auto done) {
+    other = std::thread([done = std::move(done)]() mutable { done(std::make_unique<int>(42)); });
+  });
+  other.join();
+  co_return *value;
+}
+
+TEST(Task, AwaitsAMoveOnlyValueFromAForeignThread) {
+  boost::asio::io_context io;
+  auto result = boost::asio::co_spawn(io, value_from_another_thread(), boost::asio::use_future);
+  io.run();
+  EXPECT_EQ(result.get(), 42);
+}
+
+}  // namespace
+}  // namespace dataflow
