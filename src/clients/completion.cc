@@ -1,0 +1,9 @@
+#include "clients/completion.h"
+
+#include "clients/src/bridge.rs.h"
+
+namespace dataflow::clients {
+
+void Completion::complete(Reply reply) { done_(std::move(reply)); }
+
+}  // namespace dataflow::clients

@@ -1,0 +1,21 @@
+// Completion: how the Rust clients finish a call. C++ owns it; Rust calls complete() exactly once, from a thread
+// of the clients' runtime. It only hands the reply on to an executor of ours (see call.h).
+#pragma once
+
+#include <functional>
+#include <utility>
+
+namespace dataflow::clients {
+
+struct Reply;
+
+class Completion {
+ public:
+  explicit Completion(std::move_only_function<void(Reply)> done) : done_(std::move(done)) {}
+  void complete(Reply reply);
+
+ private:
+  std::move_only_function<void(Reply)> done_;
+};
+
+}  // namespace dataflow::clients
