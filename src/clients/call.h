@@ -1,4 +1,5 @@
-// Awaiting a call of the Rust clients. For the .cc files of the adapters only: no type of the bridge leaves them.
+// Awaiting a call of the Rust clients. For the .cc files of the adapters only: no type of the
+// bridge leaves them.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +19,16 @@ namespace dataflow::clients {
 // The domain's error in a reply that is not ok.
 Error error_of(const Reply& reply);
 
-// Calls `start` with the completion and awaits its reply. Slices that `start` passes on are borrowed until
-// then: keep what they point into in the frame that awaits this.
+// Calls `start` with the completion and awaits its reply. Slices that `start` passes on are
+// borrowed until then: keep what they point into in the frame that awaits this.
 template <class Start>
 Task<Result<Reply>> call(Start start) {
-  Reply reply = co_await async_value<Reply>([start = std::move(start)](auto done) mutable {
-    start(std::make_unique<Completion>(std::move(done)));
+  Reply finished = co_await async_value<Reply>([start = std::move(start)](auto done) mutable {
+    start(std::make_unique<Completion>(
+        [done = std::move(done)](Reply* reply) mutable { done(std::move(*reply)); }));
   });
-  if (reply.status != Status::Ok) co_return std::unexpected(error_of(reply));
-  co_return std::move(reply);
+  if (finished.status != Status::Ok) co_return std::unexpected(error_of(finished));
+  co_return std::move(finished);
 }
 
 // The values of a reply, one after another.

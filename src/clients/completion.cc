@@ -4,6 +4,6 @@
 
 namespace dataflow::clients {
 
-void Completion::complete(Reply reply) { done_(std::move(reply)); }
+void Completion::complete(Reply reply) { done_(&reply); }
 
 }  // namespace dataflow::clients
