@@ -1,0 +1,394 @@
+#include "cmd/common/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <concepts>
+#include <limits>
+#include <utility>
+
+#include "cmd/common/address.h"
+
+namespace dataflow::cmd {
+namespace {
+
+// Where each section lives in a Config. Touching an optional one makes it present.
+template <class S>
+struct SectionOf;
+template <>
+struct SectionOf<CassandraConfig> {
+  static constexpr std::string_view kName = "cassandra";
+  static CassandraConfig& in(Config& c) {
+    return c.cassandra ? *c.cassandra : c.cassandra.emplace();
+  }
+};
+template <>
+struct SectionOf<RedisConfig> {
+  static constexpr std::string_view kName = "redis";
+  static RedisConfig& in(Config& c) { return c.redis ? *c.redis : c.redis.emplace(); }
+};
+template <>
+struct SectionOf<RocksdbConfig> {
+  static constexpr std::string_view kName = "rocksdb";
+  static RocksdbConfig& in(Config& c) { return c.rocksdb; }
+};
+template <>
+struct SectionOf<S3Config> {
+  static constexpr std::string_view kName = "s3";
+  static S3Config& in(Config& c) { return c.s3; }
+};
+template <>
+struct SectionOf<HttpConfig> {
+  static constexpr std::string_view kName = "http";
+  static HttpConfig& in(Config& c) { return c.http; }
+};
+template <>
+struct SectionOf<PipelineConfig> {
+  static constexpr std::string_view kName = "pipeline";
+  static PipelineConfig& in(Config& c) { return c.pipeline; }
+};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return out;
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string shown(const std::string& value) { return quoted(value); }
+template <std::unsigned_integral T>
+std::string shown(T value) {
+  if constexpr (std::same_as<T, bool>) {
+    return value ? "true" : "false";
+  } else {
+    return std::to_string(value);
+  }
+}
+std::string shown(const std::vector<std::string>& values) {
+  if (values.size() == 1) return quoted(values.front());
+  std::string out = "[";
+  for (const auto& value : values) out += (out.size() > 1 ? ", " : "") + quoted(value);
+  return out + "]";
+}
+
+// What text settings and the elements of lists have to look like.
+using Check = bool (*)(std::string_view);
+
+bool is_anything(std::string_view) { return true; }
+bool is_not_empty(std::string_view text) { return !text.empty(); }
+
+bool is_address(std::string_view text) { return parse_address(text).has_value(); }
+
+bool is_server(std::string_view text) {
+  const auto address = parse_address(text);
+  return address && !address->host.empty() && address->port != 0;
+}
+
+bool is_host(std::string_view text) {
+  if (text.empty() || text.find_first_of(" \t,/@") != std::string_view::npos) return false;
+  return text.find(':') == std::string_view::npos || is_server(text);
+}
+
+// Cassandra's rule for unquoted names, in lower case: what needs no quoting in any statement.
+bool is_keyspace(std::string_view text) {
+  constexpr std::size_t kLongest = 48;
+  const auto is_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !text.empty() && text.size() <= kLongest && text[0] >= 'a' && text[0] <= 'z' &&
+         std::ranges::all_of(text, is_name);
+}
+
+constexpr std::array<std::string_view, 7> kConsistencies = {
+    "one", "two", "three", "quorum", "all", "local_quorum", "local_one"};
+bool is_consistency(std::string_view text) {
+  return std::ranges::find(kConsistencies, text) != kConsistencies.end();
+}
+
+bool is_url_or_empty(std::string_view text) {
+  return text.empty() || text.starts_with("http://") || text.starts_with("https://");
+}
+
+// A Setting under construction; the table below reads as a table.
+struct Line : Setting {
+  Line&& secret() && {
+    is_secret = true;
+    return std::move(*this);
+  }
+  Line&& example() && {
+    in_example = true;
+    return std::move(*this);
+  }
+  // As people write it in capitals as well.
+  Line&& lower_case() && {
+    set = [inner = std::move(set)](Config& config, const Value& value) {
+      const auto* given = std::get_if<std::string>(&value);
+      return given != nullptr && inner(config, lower(*given));
+    };
+    return std::move(*this);
+  }
+  Line&& also(std::vector<std::string_view> variables) && {
+    other_variables = std::move(variables);
+    return std::move(*this);
+  }
+};
+
+template <class S, class T>
+Line line(T S::* member, std::string_view key, Kind kind, std::string expected,
+          std::string_view doc) {
+  Line made;
+  made.section = SectionOf<S>::kName;
+  made.key = key;
+  made.kind = kind;
+  made.expected = std::move(expected);
+  made.doc = doc;
+  made.show = [member](const Config& config) {
+    Config copy = config;
+    return shown(SectionOf<S>::in(copy).*member);
+  };
+  return made;
+}
+
+template <class S>
+Line text(std::string S::* member, std::string_view key, std::string_view doc,
+          Check check = is_anything, std::string expected = "text") {
+  Line made = line(member, key, Kind::kText, std::move(expected), doc);
+  made.set = [member, check](Config& config, const Value& value) {
+    const auto* given = std::get_if<std::string>(&value);
+    if (given == nullptr || !check(*given)) return false;
+    SectionOf<S>::in(config).*member = *given;
+    return true;
+  };
+  return made;
+}
+
+template <class S>
+Line list(std::vector<std::string> S::* member, std::string_view key, std::string_view doc,
+          Check check, std::string expected) {
+  Line made = line(member, key, Kind::kTextList, std::move(expected), doc);
+  made.set = [member, check](Config& config, const Value& value) {
+    const auto* given = std::get_if<std::vector<std::string>>(&value);
+    if (given == nullptr || given->empty() || !std::ranges::all_of(*given, check)) return false;
+    SectionOf<S>::in(config).*member = *given;
+    return true;
+  };
+  return made;
+}
+
+template <class S, std::unsigned_integral T>
+Line number(T S::* member, std::string_view key, std::int64_t least, std::int64_t most,
+            std::string_view doc) {
+  std::string expected =
+      "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+  Line made = line(member, key, Kind::kNumber, std::move(expected), doc);
+  made.set = [member, least, most](Config& config, const Value& value) {
+    const auto* given = std::get_if<std::int64_t>(&value);
+    if (given == nullptr || *given < least || *given > most) return false;
+    SectionOf<S>::in(config).*member = static_cast<T>(*given);
+    return true;
+  };
+  return made;
+}
+
+template <class S>
+Line yes_or_no(bool S::* member, std::string_view key, std::string_view doc) {
+  Line made = line(member, key, Kind::kBool, "true or false", doc);
+  made.set = [member](Config& config, const Value& value) {
+    const auto* given = std::get_if<bool>(&value);
+    if (given == nullptr) return false;
+    SectionOf<S>::in(config).*member = *given;
+    return true;
+  };
+  return made;
+}
+
+template <class S>
+Section section(std::string_view doc) {
+  return {SectionOf<S>::kName, doc, [](Config& config) { SectionOf<S>::in(config); }};
+}
+
+constexpr std::int64_t kHourMs = 3'600'000;
+constexpr std::int64_t kMebibyte = 1'048'576;
+constexpr std::int64_t kTebibyte = kMebibyte * kMebibyte;
+constexpr std::int64_t kManyThreads = 1'024;
+
+std::vector<Setting> cassandra_settings() {
+  using C = CassandraConfig;
+  return {
+      list(&C::hosts, "host",
+           "Nodes to connect to first, \"host\" or \"host:port\"; one, or a list. The others are "
+           "found.",
+           is_host, "\"host\" or \"host:port\", or a list of them")
+          .example(),
+      number(&C::port, "port", 1, 65'535, "The port of the hosts that name none.").example(),
+      text(&C::keyspace, "keyspace",
+           "Where the table products is; scripts/provision.sh creates both.", is_keyspace,
+           "a name of lower-case letters, digits and _, at most 48, a letter first")
+          .example(),
+      text(&C::user, "user", "The role to log in with; empty: no authentication."),
+      text(&C::pass, "pass", "Its password.").secret(),
+      text(&C::consistency, "consistency",
+           "How many replicas have to acknowledge a write or a read.", is_consistency,
+           "one, two, three, quorum, all, local_quorum or local_one")
+          .lower_case()
+          .example(),
+      number(&C::connect_timeout_ms, "connect_timeout_ms", 1, kHourMs,
+             "Until a connection has to be there."),
+      number(&C::request_timeout_ms, "request_timeout_ms", 1, kHourMs,
+             "Until one request has to be answered."),
+      number(&C::retry_timeout_ms, "retry_timeout_ms", 0, kHourMs,
+             "How long the job repeats what failed before it gives up."),
+  };
+}
+
+std::vector<Setting> redis_settings() {
+  using R = RedisConfig;
+  return {
+      text(&R::addr, "addr", "The server, \"host:port\".", is_server, "\"host:port\"").example(),
+      text(&R::user, "user", "The user to log in with (ACL); empty: the default user."),
+      text(&R::pass, "pass", "Its password; empty: no authentication.").secret(),
+      number(&R::db, "db", 0, 65'535, "The number of the database.").example(),
+      number(&R::connect_timeout_ms, "connect_timeout_ms", 1, kHourMs,
+             "Until a connection has to be there."),
+      number(&R::response_timeout_ms, "response_timeout_ms", 1, kHourMs,
+             "Until a call has to be answered. The cache is advice: the job goes on without it."),
+  };
+}
+
+std::vector<Setting> rocksdb_settings() {
+  using R = RocksdbConfig;
+  return {
+      text(&R::path, "path", "The folder of the embedded store and cache.", is_not_empty,
+           "the path of a folder"),
+      yes_or_no(
+          &R::sync, "sync",
+          "Whether every write waits for the disk. Otherwise the end of a job does, and a loss "
+          "of power before it costs a run, never a row."),
+  };
+}
+
+std::vector<Setting> s3_settings() {
+  using S = S3Config;
+  return {
+      text(&S::bucket, "bucket", "The bucket that job reads when no source is named.")
+          .also({"AWS_S3_BUCKET"}),
+      text(&S::region, "region", "Its region; empty: what AWS_REGION or the profile says.")
+          .also({"AWS_S3_REGION"}),
+      text(&S::endpoint, "endpoint", "The URL of another S3 endpoint than AWS's.", is_url_or_empty,
+           "an http:// or https:// URL")
+          .also({"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}),
+      number(&S::connect_timeout_ms, "connect_timeout_ms", 1, kHourMs,
+             "Until a connection has to be there."),
+      number(&S::request_timeout_ms, "request_timeout_ms", 1, kHourMs,
+             "Until one request, of at most a few MiB, has to be answered."),
+      number(&S::retries, "retries", 0, 1'000, "How often one request is repeated."),
+      number(&S::retry_timeout_ms, "retry_timeout_ms", 0, kHourMs,
+             "How long one request is repeated before the job gives up."),
+  };
+}
+
+std::vector<Setting> http_settings() {
+  using H = HttpConfig;
+  return {
+      text(&H::listen, "listen",
+           "Where microservice listens, \"host:port\"; \":8080\" is every interface, port 0 any "
+           "free "
+           "one. -listen wins.",
+           is_address, "\"host:port\""),
+      yes_or_no(&H::access_log, "access_log", "Whether each request is a line on standard output."),
+      number(&H::threads, "threads", 0, kManyThreads, "Threads that serve; 0: one a core."),
+      number(&H::max_connections, "max_connections", 1, kMebibyte,
+             "Open connections; one more is answered 503 and closed."),
+      number(&H::max_header_bytes, "max_header_bytes", 256, kMebibyte,
+             "Request line and header fields; a longer one is answered 431."),
+      number(&H::max_target_bytes, "max_target_bytes", 16, kMebibyte,
+             "The request's target; a longer one is answered 414."),
+      number(&H::max_body_bytes, "max_body_bytes", 0, kMebibyte,
+             "The body that nobody asked for; a longer one is answered 413."),
+      number(&H::header_timeout_ms, "header_timeout_ms", 1, kHourMs,
+             "From the first byte of a request to its last; then 408."),
+      number(&H::idle_timeout_ms, "idle_timeout_ms", 1, kHourMs,
+             "Between two requests of one connection; then it is closed."),
+      number(&H::request_timeout_ms, "request_timeout_ms", 1, kHourMs,
+             "Until the store has to have answered; then 503."),
+      number(&H::write_timeout_ms, "write_timeout_ms", 1, kHourMs,
+             "Until the client has to have taken its answer; then the connection is closed."),
+      number(&H::drain_timeout_ms, "drain_timeout_ms", 0, kHourMs,
+             "How long requests in flight may take after SIGINT or SIGTERM."),
+  };
+}
+
+std::vector<Setting> pipeline_settings() {
+  using P = PipelineConfig;
+  return {
+      number(&P::concurrency, "concurrency", 0, kManyThreads,
+             "Threads that split, parse and compare; 0: one a core. -concurrency wins."),
+      number(&P::max_errors, "max_errors", 0, std::numeric_limits<std::int64_t>::max(),
+             "Rejected lines that a run puts up with; one more stops it. -max-errors wins."),
+      number(&P::max_line_bytes, "max_line_bytes", 1'024, 1'024 * kMebibyte,
+             "A longer line is rejected."),
+      number(&P::max_decompressed_bytes, "max_decompressed_bytes", 0, kTebibyte,
+             "What one .gz or .zst object may become; 0: no limit."),
+      number(&P::block_bytes, "block_bytes", 4'096, 64 * kMebibyte,
+             "Lines that go through the stages together."),
+      number(&P::memory_bytes, "memory_bytes", 16 * kMebibyte, kTebibyte,
+             "What the queues between the stages may hold."),
+      number(&P::objects_in_flight, "objects_in_flight", 1, kManyThreads,
+             "Objects that are read at once."),
+      text(&P::rejects, "rejects", "Where rejected lines are kept; -rejects wins.", is_not_empty,
+           "the path of a file"),
+  };
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  return out;
+}
+
+}  // namespace
+
+std::string Setting::variable() const { return "DATAFLOW_" + upper(section) + "_" + upper(key); }
+
+std::span<const Section> sections() {
+  static const std::array<Section, 6> kSections = {
+      section<CassandraConfig>(
+          "Where products are kept. Without this section the store is embedded "
+          "(RocksDB, see [rocksdb])."),
+      section<RedisConfig>("What the job remembers between runs. Without this section the cache is "
+                           "embedded as well."),
+      section<RocksdbConfig>("The embedded store and cache."),
+      section<S3Config>(
+          "S3, or what speaks its protocol. Credentials come from the environment "
+          "(AWS_ACCESS_KEY_ID, ...) or AWS's other usual places, never from this file."),
+      section<HttpConfig>("The microservice."),
+      section<PipelineConfig>("The job."),
+  };
+  return kSections;
+}
+
+std::span<const Setting> settings() {
+  static const std::vector<Setting> kSettings = [] {
+    std::vector<Setting> all;
+    for (auto part : {cassandra_settings(), redis_settings(), rocksdb_settings(), s3_settings(),
+                      http_settings(), pipeline_settings()}) {
+      std::ranges::move(part, std::back_inserter(all));
+    }
+    return all;
+  }();
+  return kSettings;
+}
+
+}  // namespace dataflow::cmd
