@@ -1,0 +1,121 @@
+# shellcheck shell=bash disable=SC2154 # the variables of common.sh and of the script that sources this
+# Cassandra: one node or three on 127.0.0.1 to .3, each a process $state/cassandra/nodeN. Sourced by servers.sh.
+
+cassandra_start_s=${DATAFLOW_START_PATIENCE_S:-120}
+
+cassandra_bases() {
+  local node
+  for ((node = 1; node <= $(recorded cassandra nodes 0); ++node)); do echo "$state/cassandra/node$node"; done
+}
+
+cassandra_up() {
+  local nodes port node
+  nodes=$(recorded cassandra nodes 0)
+  port=$(recorded cassandra native_port 0)
+  ((nodes > 0)) || return 1
+  for ((node = 1; node <= nodes; ++node)); do
+    lives "$state/cassandra/node$node" && probe cql "127.0.0.$node" "$port" $((nodes - 1)) || return 1
+  done
+}
+
+cassandra_status() {
+  local nodes port node
+  nodes=$(recorded cassandra nodes 0)
+  port=$(recorded cassandra native_port '-')
+  ((nodes > 0)) || { status_line cassandra - - down; return 1; }
+  local up=0
+  for ((node = 1; node <= nodes; ++node)); do
+    one_status "cassandra node$node" "127.0.0.$node:$port" "$state/cassandra/node$node" \
+      probe cql "127.0.0.$node" "$port" 0 || up=1
+  done
+  return $up
+}
+
+# cassandra_start NODES: NODES is empty where the caller did not say. A node that ended is started again on its data.
+cassandra_start() {
+  local nodes=$1 running node
+  running=$(recorded cassandra nodes 0)
+  if ((running > 0)) && [[ ${nodes:-$running} != "$running" ]]; then
+    die "Cassandra was started with $running node(s), not $nodes. First: scripts/servers.sh stop cassandra"
+  fi
+  nodes=${nodes:-$running}
+  ((nodes > 0)) || nodes=1
+  java=$(find_java)
+  jars=$(jars_of cassandra)
+  ((running > 0)) || cassandra_prepare "$nodes"
+  for ((node = 1; node <= nodes; ++node)); do cassandra_start_node "$node" || return 1; done
+  for ((node = 1; node <= nodes; ++node)); do
+    await_ready "Cassandra node $node (its view of the others)" "$state/cassandra/node$node" "$cassandra_start_s" \
+      probe cql "127.0.0.$node" "$(recorded cassandra native_port)" $((nodes - 1)) || return 1
+  done
+}
+
+# Chooses ports free on every address, and writes each node's configuration.
+cassandra_prepare() {
+  local nodes=$1 addresses=() node native storage tokens=16
+  for ((node = 1; node <= nodes; ++node)); do addresses+=("127.0.0.$node"); done
+  ((nodes == 1)) || tokens=4
+  native=$(choose_port 19042 "${addresses[@]}")
+  storage=$(choose_port 17000 "${addresses[@]}")
+  for ((node = 1; node <= nodes; ++node)); do
+    mkdir -p "$state/cassandra/node$node"/{conf,tmp}
+    cp "$root/tests/servers/logback.xml" "$state/cassandra/node$node/conf/"
+    fill "$root/tests/servers/cassandra/cassandra.yaml" CLUSTER "dataflow-$native" TOKENS "$tokens" \
+      ADDRESS "127.0.0.$node" NATIVE_PORT "$native" STORAGE_PORT "$storage" \
+      DIRECTORY "$state/cassandra/node$node" >"$state/cassandra/node$node/conf/cassandra.yaml"
+  done
+  record cassandra native_port "$native"
+  record cassandra storage_port "$storage"
+  record cassandra nodes "$nodes"
+}
+
+cassandra_start_node() {
+  local node=$1 base=$state/cassandra/node$1 native storage heap=1G flags=()
+  if lives "$base"; then return 0; fi
+  native=$(recorded cassandra native_port)
+  storage=$(recorded cassandra storage_port)
+  if ! probe free "$native" "127.0.0.$node" || ! probe free "$storage" "127.0.0.$node"; then
+    die "another program listens on port $native or $storage of 127.0.0.$node, which belonged to Cassandra node $node.
+Choose new ports, with empty data, by: scripts/servers.sh stop cassandra; scripts/servers.sh start cassandra"
+  fi
+  (($(recorded cassandra nodes) == 1)) || heap=768M
+  heap=${DATAFLOW_SERVERS_HEAP:-$heap}
+  mapfile -t flags < <(cassandra_module_flags)
+  say "Starting Cassandra node $node on 127.0.0.$node:$native (log: $base.log)"
+  launch "$base" "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -Djdk.attach.allowAttachSelf=true "${flags[@]}" \
+    -Djava.io.tmpdir="$base/tmp" -Dcassandra.config="file://$base/conf/cassandra.yaml" \
+    -Dcassandra.storagedir="$base" -Dlogback.configurationFile="file://$base/conf/logback.xml" \
+    -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms=100 \
+    -Dcassandra-foreground=yes -cp "$base/conf:$jars/*" org.apache.cassandra.service.CassandraDaemon
+  await_ready "Cassandra node $node" "$base" "$cassandra_start_s" probe cql "127.0.0.$node" "$native" 0
+}
+
+# What Cassandra's own start script opens to it inside Java 17 (its conf/jvm17-server.options).
+cassandra_module_flags() {
+  local module
+  for module in java.base/jdk.internal.misc java.base/jdk.internal.ref java.base/sun.nio.ch \
+    java.management.rmi/com.sun.jmx.remote.internal.rmi java.rmi/sun.rmi.registry java.rmi/sun.rmi.server \
+    java.sql/java.sql java.base/java.lang.ref jdk.unsupported/sun.misc; do
+    printf '%s\n' --add-exports "$module=ALL-UNNAMED"
+  done
+  for module in java.base/java.lang.module java.base/jdk.internal.loader java.base/jdk.internal.ref \
+    java.base/jdk.internal.reflect java.base/jdk.internal.math java.base/jdk.internal.module \
+    java.base/jdk.internal.util.jar jdk.management/com.sun.management.internal java.base/sun.nio.ch java.base/java.io \
+    java.base/java.util java.base/java.util.concurrent java.base/java.util.concurrent.atomic java.base/java.nio \
+    java.base/java.lang java.base/java.math java.base/java.lang.reflect java.base/java.net; do
+    printf '%s\n' --add-opens "$module=ALL-UNNAMED"
+  done
+}
+
+cassandra_environment() {
+  local hosts=127.0.0.1 node
+  for ((node = 2; node <= $(recorded cassandra nodes); ++node)); do hosts+=,127.0.0.$node; done
+  export_line DATAFLOW_CASSANDRA_HOST "$hosts"
+  export_line DATAFLOW_CASSANDRA_PORT "$(recorded cassandra native_port)"
+}
+
+cassandra_configuration() {
+  local hosts='"127.0.0.1"' node
+  for ((node = 2; node <= $(recorded cassandra nodes); ++node)); do hosts+=", \"127.0.0.$node\""; done
+  printf '[cassandra]\nhost = [%s]\nport = %s\nkeyspace = "dataflow"\n\n' "$hosts" "$(recorded cassandra native_port)"
+}

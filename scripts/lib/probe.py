@@ -1,0 +1,94 @@
+"""Asks the network what a shell cannot ask. Used by servers.sh; needs nothing but Python's own library.
+
+probe.py port BASE HOST...      prints the first port from BASE that can be bound on every HOST
+probe.py free PORT HOST...      succeeds when PORT can be bound on every HOST
+probe.py redis HOST PORT        succeeds when a Redis answers PING
+probe.py cql HOST PORT PEERS    succeeds when a Cassandra answers a query and knows PEERS other nodes
+"""
+import socket
+import struct
+import sys
+
+TIMEOUT_S = 5
+PORTS_TRIED = 200
+
+
+def can_bind(host, port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            return True
+        except OSError:
+            return False
+
+
+def free_port(base, hosts):
+    for port in range(base, base + PORTS_TRIED):
+        if all(can_bind(host, port) for host in hosts):
+            return port
+    raise OSError(f"no free port from {base} to {base + PORTS_TRIED - 1} on {' '.join(hosts)}")
+
+
+def read_exactly(connection, size):
+    data = b""
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise OSError("connection closed")
+        data += part
+    return data
+
+
+def cql_call(connection, opcode, body):
+    """One request and its reply, native protocol version 4."""
+    connection.sendall(struct.pack(">BBhBi", 4, 0, 0, opcode, len(body)) + body)
+    _, _, _, reply, size = struct.unpack(">BBhBi", read_exactly(connection, 9))
+    return reply, read_exactly(connection, size)
+
+
+def cql_peers(host, port):
+    """How many rows system.peers has: the other nodes this one knows."""
+    startup, ready, query, result = 1, 2, 7, 8
+    with socket.create_connection((host, port), TIMEOUT_S) as connection:
+        option = b"".join(struct.pack(">H", len(s)) + s for s in (b"CQL_VERSION", b"3.0.0"))
+        reply, _ = cql_call(connection, startup, struct.pack(">H", 1) + option)
+        if reply != ready:
+            raise OSError(f"STARTUP answered with opcode {reply}")
+        text = b"SELECT count(*) FROM system.peers"
+        consistency_one, skip_metadata = 1, 2
+        reply, body = cql_call(
+            connection, query,
+            struct.pack(">i", len(text)) + text + struct.pack(">HB", consistency_one, skip_metadata))
+        if reply != result:
+            raise OSError(f"the query answered with opcode {reply}")
+        # The row's only value, a bigint, ends the body.
+        return struct.unpack(">q", body[-8:])[0]
+
+
+def redis_answers(host, port):
+    with socket.create_connection((host, port), TIMEOUT_S) as connection:
+        connection.sendall(b"PING\r\n")
+        return read_exactly(connection, 7) == b"+PONG\r\n"
+
+
+def main(command, *arguments):
+    if command == "port":
+        print(free_port(int(arguments[0]), arguments[1:]))
+        return True
+    if command == "free":
+        return all(can_bind(host, int(arguments[0])) for host in arguments[1:])
+    if command == "redis":
+        return redis_answers(arguments[0], int(arguments[1]))
+    if command == "cql":
+        return cql_peers(arguments[0], int(arguments[1])) >= int(arguments[2])
+    raise ValueError(f"unknown command {command}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(0 if main(*sys.argv[1:]) else 1)
+    except (OSError, struct.error) as error:
+        if sys.argv[1] == "port":
+            print(error, file=sys.stderr)
+        sys.exit(1)

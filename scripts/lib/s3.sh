@@ -1,0 +1,67 @@
+# shellcheck shell=bash disable=SC2154 # the variables of common.sh and of the script that sources this
+# S3: s3proxy over a folder, one process $state/s3/s3, with one bucket. Sourced by servers.sh.
+
+s3_key="test"
+s3_secret="testsecret"
+s3_region=eu-central-1
+# The SHA-256 of nothing: curl signs a body's hash but does not send it, and the server wants to see it.
+s3_empty_sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+
+s3_bases() { if [[ -d $state/s3 ]]; then echo "$state/s3/s3"; fi; }
+
+# s3_status_of METHOD PATH: the HTTP status of a signed request, 000 when nobody answers.
+s3_status_of() {
+  curl --silent --noproxy '*' --max-time 10 --output /dev/null --write-out '%{http_code}' \
+    --aws-sigv4 "aws:amz:$s3_region:s3" --user "$s3_key:$s3_secret" --request "$1" \
+    --header "x-amz-content-sha256: $s3_empty_sha256" \
+    "http://127.0.0.1:$(recorded s3 port 0)/$2" || true
+}
+
+s3_answers() { [[ $(s3_status_of GET '') == 200 ]]; }
+
+s3_up() { lives "$state/s3/s3" && s3_answers; }
+
+s3_status() {
+  [[ -d $state/s3 ]] || { status_line s3 - - down; return 1; }
+  one_status s3 "127.0.0.1:$(recorded s3 port -)" "$state/s3/s3" s3_up
+}
+
+s3_start() {
+  local base=$state/s3/s3 bucket status
+  need curl curl build
+  lives "$base" || s3_launch "$base"
+  await_ready S3 "$base" 60 s3_up || return 1
+  bucket=${AWS_S3_BUCKET:-$(recorded s3 bucket casestudy)}
+  status=$(s3_status_of PUT "$bucket")
+  # 409: the bucket is there already.
+  [[ $status == 200 || $status == 409 ]] || die "S3 refused to create the bucket '$bucket' (HTTP $status)"
+  record s3 bucket "$bucket"
+}
+
+s3_launch() {
+  local base=$1 java jars port
+  java=$(find_java)
+  jars=$(jars_of s3)
+  mkdir -p "$state/s3"/{objects,tmp,conf}
+  port=$(recorded s3 port "$(choose_port 18080 127.0.0.1)")
+  probe free "$port" 127.0.0.1 || port=$(choose_port 18080 127.0.0.1)
+  record s3 port "$port"
+  cp "$root/tests/servers/logback.xml" "$state/s3/conf/"
+  fill "$root/tests/servers/s3/s3proxy.conf" PORT "$port" KEY "$s3_key" SECRET "$s3_secret" REGION "$s3_region" \
+    DIRECTORY "$state/s3" >"$state/s3/conf/s3proxy.conf"
+  say "Starting S3 on 127.0.0.1:$port (log: $base.log)"
+  launch "$base" "$java" -Xmx512m -Djava.io.tmpdir="$state/s3/tmp" \
+    -Dlogback.configurationFile="file://$state/s3/conf/logback.xml" -cp "$jars/*" \
+    org.gaul.s3proxy.Main --properties "$state/s3/conf/s3proxy.conf"
+}
+
+s3_environment() {
+  export_line AWS_ENDPOINT_URL "http://127.0.0.1:$(recorded s3 port)"
+  export_line AWS_ACCESS_KEY_ID "$s3_key"
+  export_line AWS_SECRET_ACCESS_KEY "$s3_secret"
+  export_line AWS_S3_REGION "$s3_region"
+  export_line AWS_S3_BUCKET "$(recorded s3 bucket)"
+}
+
+# The programs take S3's settings from the environment only, as the rest of the world does.
+s3_configuration() { :; }
