@@ -1,0 +1,47 @@
+// The mocks that stand in front of another implementation.
+#include "dataflow/mock/cache.h"
+#include "dataflow/mock/fetch.h"
+#include "dataflow/mock/product_service.h"
+
+namespace dataflow::mock {
+
+ProductService::ProductService(dataflow::ProductService& inner) {
+  find_fn = [&inner](ProductId id) { return inner.find(id); };
+  find_many_fn = [&inner](std::span<const ProductId> ids) { return inner.find_many(ids); };
+  save_many_fn = [&inner](std::span<const ProductView> products, WriteTime time,
+                          std::span<bool> stored) {
+    return inner.save_many(products, time, stored);
+  };
+  incarnation_fn = [&inner] { return inner.incarnation(); };
+  disown_caches_fn = [&inner] { return inner.disown_caches(); };
+  flush_fn = [&inner] { return inner.flush(); };
+}
+
+Cache::Cache(dataflow::Cache& inner) {
+  open_fn = [&inner](std::string_view incarnation) { return inner.open(incarnation); };
+  find_fn = [&inner](std::span<const ProductId> ids, std::span<CacheEntry> entries) {
+    return inner.find(ids, entries);
+  };
+  forget_fn = [&inner](std::span<const ProductId> ids, ObjectId owner) {
+    return inner.forget(ids, owner);
+  };
+  remember_fn = [&inner](std::span<const ProductId> ids, std::span<const CacheEntry> entries) {
+    return inner.remember(ids, entries);
+  };
+  find_objects_fn = [&inner](std::span<const Object> objects) {
+    return inner.find_objects(objects);
+  };
+  begin_object_fn = [&inner](ObjectId object) { return inner.begin_object(object); };
+  end_object_fn = [&inner](const Object& object, std::string_view token) {
+    return inner.end_object(object, token);
+  };
+  still_trustworthy_fn = [&inner] { return inner.still_trustworthy(); };
+}
+
+Fetch::Fetch(dataflow::Fetch& inner) {
+  list_fn = [&inner](std::string_view source) { return inner.list(source); };
+  stat_fn = [&inner](std::string_view name) { return inner.stat(name); };
+  open_fn = [&inner](const Object& object) { return inner.open(object); };
+}
+
+}  // namespace dataflow::mock

@@ -1,0 +1,139 @@
+#include "dataflow/mock/memory_cache.h"
+
+#include <algorithm>
+
+namespace dataflow::mock {
+namespace {
+
+std::unexpected<Error> not_open() {
+  return fail(ErrorCode::kInternal, "the cache was used before it was opened");
+}
+
+std::unexpected<Error> sizes_differ() {
+  return fail(ErrorCode::kInternal, "`ids` and `entries` differ in size");
+}
+
+}  // namespace
+
+Task<Result<void>> MemoryCache::open(std::string_view incarnation) {
+  if (incarnation.empty()) co_return fail(ErrorCode::kInternal, "an incarnation has a name");
+  const std::lock_guard lock(mutex_);
+  if (incarnation != incarnation_) {
+    entries_.clear();
+    records_.clear();
+    incarnation_ = incarnation;
+  }
+  trustworthy_ = true;
+  co_return Result<void>{};
+}
+
+Task<Result<void>> MemoryCache::find(std::span<const ProductId> ids,
+                                     std::span<CacheEntry> entries) {
+  const std::lock_guard lock(mutex_);
+  if (!opened()) co_return not_open();
+  if (ids.size() != entries.size()) co_return sizes_differ();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto entry = entries_.find(ids[i]);
+    entries[i] = entry == entries_.end() ? CacheEntry{} : entry->second;
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<WriteTime>> MemoryCache::forget(std::span<const ProductId> ids, ObjectId owner) {
+  const std::lock_guard lock(mutex_);
+  if (!opened()) co_return not_open();
+  WriteTime newest = 0;
+  for (const ProductId id : ids) {
+    const auto entry = entries_.find(id);
+    if (entry == entries_.end()) continue;
+    newest = std::max(newest, entry->second.time);
+    if (entry->second.owner != owner) records_.erase(entry->second.owner);
+    entry->second.state = CacheEntry::State::kDirty;
+    entry->second.repeated = false;
+    entry->second.fingerprint = {};
+  }
+  co_return newest;
+}
+
+// Whether the entry was taken.
+bool MemoryCache::take(ProductId id, const CacheEntry& entry) {
+  const auto [place, inserted] = entries_.try_emplace(id, entry);
+  if (inserted) return true;
+  CacheEntry& known = place->second;
+  const bool same_write = known.state == CacheEntry::State::kStored && known.time == entry.time &&
+                          known.fingerprint == entry.fingerprint;
+  if (entry.time <= known.time && !same_write) return false;
+  if (known.owner != entry.owner) records_.erase(known.owner);
+  known = entry;
+  return true;
+}
+
+Task<Result<std::size_t>> MemoryCache::remember(std::span<const ProductId> ids,
+                                                std::span<const CacheEntry> entries) {
+  const std::lock_guard lock(mutex_);
+  if (!opened()) co_return not_open();
+  if (ids.size() != entries.size()) co_return sizes_differ();
+  std::size_t not_taken = 0;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (entries[i].state != CacheEntry::State::kStored) {
+      co_return fail(ErrorCode::kInternal, "only stored rows are remembered");
+    }
+    if (!take(ids[i], entries[i])) ++not_taken;
+  }
+  co_return not_taken;
+}
+
+Task<Result<std::vector<bool>>> MemoryCache::find_objects(std::span<const Object> objects) {
+  const std::lock_guard lock(mutex_);
+  if (!opened()) co_return not_open();
+  std::vector<bool> stored(objects.size());
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    const auto record = records_.find(object_id(objects[i].name));
+    stored[i] = !objects[i].version.empty() && record != records_.end() &&
+                record->second.made == objects[i];
+  }
+  co_return stored;
+}
+
+Task<Result<std::string>> MemoryCache::begin_object(ObjectId object) {
+  const std::lock_guard lock(mutex_);
+  if (!opened()) co_return not_open();
+  std::string token = "token-" + std::to_string(++tokens_);
+  records_[object] = Record{token, std::nullopt};
+  co_return token;
+}
+
+Task<Result<bool>> MemoryCache::end_object(const Object& object, std::string_view token) {
+  const std::lock_guard lock(mutex_);
+  if (!opened()) co_return not_open();
+  const auto record = records_.find(object_id(object.name));
+  if (record == records_.end() || record->second.token != token) co_return false;
+  record->second.made = object;
+  co_return true;
+}
+
+Task<Result<bool>> MemoryCache::still_trustworthy() {
+  const std::lock_guard lock(mutex_);
+  if (!opened()) co_return not_open();
+  co_return trustworthy_;
+}
+
+std::map<ProductId, CacheEntry> MemoryCache::entries() const {
+  const std::lock_guard lock(mutex_);
+  return entries_;
+}
+
+void MemoryCache::evict(ProductId id) {
+  const std::lock_guard lock(mutex_);
+  entries_.erase(id);
+  trustworthy_ = false;
+}
+
+void MemoryCache::clear() {
+  const std::lock_guard lock(mutex_);
+  entries_.clear();
+  records_.clear();
+  trustworthy_ = false;
+}
+
+}  // namespace dataflow::mock
