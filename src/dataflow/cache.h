@@ -52,10 +52,15 @@ class Cache {
  public:
   virtual ~Cache() = default;
 
+  enum class Mode {
+    kReadWrite,
+    kReadOnly,  // a dry run: open() itself changes nothing, and only find and find_objects are called
+  };
+
   // Binds the cache to `incarnation` (see ProductService::incarnation), the version of the mapping from
   // lines to rows, and whatever of its own makes it another cache (its server's restart). To be called before
   // anything else, and again after disown_caches(). Old incarnations' entries are removed sooner or later.
-  virtual Task<Result<void>> open(std::string_view incarnation) = 0;
+  virtual Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) = 0;
 
   // What is known of each row: entries[i] for ids[i].
   virtual Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) = 0;
