@@ -1,0 +1,57 @@
+#include "cmd/common/process.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <utility>
+
+namespace dataflow::cmd {
+
+void start_logging() {
+  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  auto logger = std::make_shared<spdlog::logger>("", std::move(sink));
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void ignore_broken_pipes() { std::signal(SIGPIPE, SIG_IGN); }
+
+std::size_t raise_open_files_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    rlimit raised = limit;
+    raised.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  return limit.rlim_cur;
+}
+
+struct StopSignals::State {
+  State(const boost::asio::any_io_executor& executor, std::function<void(int)> on_stop)
+      : signals(executor, SIGINT, SIGTERM), stop(std::move(on_stop)) {}
+  boost::asio::signal_set signals;
+  std::function<void(int)> stop;
+};
+
+StopSignals::StopSignals(const boost::asio::any_io_executor& executor,
+                         std::function<void(int)> stop)
+    : state_(std::make_shared<State>(executor, std::move(stop))) {
+  state_->signals.async_wait([state = state_](boost::system::error_code error, int signal) {
+    if (error) return;
+    state->signals.clear();  // the default again: the next one ends the process
+    state->stop(signal);
+  });
+}
+
+StopSignals::~StopSignals() { cancel(); }
+
+void StopSignals::cancel() {
+  boost::system::error_code ignored;
+  state_->signals.cancel(ignored);
+}
+
+}  // namespace dataflow::cmd

@@ -1,0 +1,38 @@
+// What a well-behaved process of ours does at its start: logs to standard error, stop signals,
+// broken pipes.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace dataflow::cmd {
+
+// spdlog's default logger from now on: lines on standard error, UTC, coloured on a terminal. To be
+// called first in main; again without harm.
+void start_logging();
+
+// A write to a closed pipe or socket is an error of that write, not the end of the process.
+void ignore_broken_pipes();
+
+// Raises the soft limit of open files to the hard one. Returns what it is now.
+std::size_t raise_open_files_limit();
+
+// Waits for SIGINT and SIGTERM while it lives. `stop` is called with the first one, on the
+// executor; after it a second signal ends the process at once, as if nobody had waited.
+class StopSignals {
+ public:
+  StopSignals(const boost::asio::any_io_executor& executor, std::function<void(int signal)> stop);
+  ~StopSignals();
+
+  // Waits no more, so that the executor's context can run out of work.
+  void cancel();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace dataflow::cmd

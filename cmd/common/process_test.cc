@@ -1,0 +1,54 @@
+// Goal: the first signal asks to stop, the second one ends the process; a broken pipe does neither.
+#include "cmd/common/process.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <csignal>
+
+namespace dataflow::cmd {
+namespace {
+
+TEST(StopSignals, TheFirstStopsAndTheSecondHasItsDefaultEffect) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    boost::asio::io_context io;
+    int stopped_by = 0;
+    StopSignals signals(io.get_executor(), [&](int number) { stopped_by = number; });
+    ASSERT_EQ(raise(signal), 0);
+    io.run();
+    EXPECT_EQ(stopped_by, signal);
+    struct sigaction now{};
+    ASSERT_EQ(sigaction(signal, nullptr, &now), 0);
+    EXPECT_EQ(now.sa_handler, SIG_DFL);
+  }
+}
+
+TEST(StopSignals, CancelledItWaitsNoMore) {
+  boost::asio::io_context io;
+  bool stopped = false;
+  StopSignals signals(io.get_executor(), [&](int) { stopped = true; });
+  signals.cancel();
+  io.run();
+  EXPECT_FALSE(stopped);
+}
+
+TEST(Process, ABrokenPipeIsAnErrorOfTheWrite) {
+  ignore_broken_pipes();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  close(ends[0]);
+  EXPECT_EQ(write(ends[1], "x", 1), -1);
+  EXPECT_EQ(errno, EPIPE);
+  close(ends[1]);
+}
+
+TEST(Process, OpenFilesMayBeAsManyAsTheSystemAllows) {
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(raise_open_files_limit(), limit.rlim_max);
+}
+
+}  // namespace
+}  // namespace dataflow::cmd
