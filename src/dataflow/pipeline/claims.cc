@@ -1,0 +1,168 @@
+#include "dataflow/pipeline/claims.h"
+
+#include <algorithm>
+#include <bit>
+#include <unordered_map>
+#include <utility>
+
+namespace dataflow::pipeline {
+
+namespace {
+
+constexpr ProductId kEmpty = -1;
+constexpr std::size_t kFirstSlots = 1024;
+
+std::uint64_t mixed(ProductId id) {
+  // The finaliser of MurmurHash3: neighbouring ids spread over the table.
+  auto h = static_cast<std::uint64_t>(id);
+  h ^= h >> 33;
+  h *= 0xff51afd7ed558ccdULL;
+  h ^= h >> 33;
+  h *= 0xc4ceb9fe1a85ec53ULL;
+  return h ^ (h >> 33);
+}
+
+// What a claim of `order` makes of what has been seen of its id.
+void decide(Claims::Claim& claim, Occurrences::Seen& seen) {
+  if (seen.order > claim.order) {
+    claim.verdict = Claims::Verdict::kSuperseded;
+    claim.other = seen.order;
+    return;
+  }
+  claim.verdict = seen.written ? Claims::Verdict::kReplacesWritten : Claims::Verdict::kLast;
+  claim.other = seen.order;
+  seen = {claim.order, false};
+}
+
+void decide_mark(Claims::Claim& claim, Occurrences::Seen& seen) {
+  if (seen.order > claim.order) {
+    claim.verdict = Claims::Verdict::kSuperseded;
+    claim.other = seen.order;
+  } else {
+    seen.written = true;
+  }
+}
+
+}  // namespace
+
+// Open addressing with linear probing.
+class Claims::Table {
+ public:
+  explicit Table(std::size_t slots) : slots_(slots, Slot{kEmpty, 0}), mask_(slots - 1) {}
+
+  std::size_t capacity() const { return slots_.size(); }
+  const std::vector<Slot>& slots() const { return slots_; }
+
+  Slot& at(ProductId id) {
+    std::size_t i = mixed(id) & mask_;
+    while (slots_[i].id != kEmpty && slots_[i].id != id) i = (i + 1) & mask_;
+    return slots_[i];
+  }
+
+ private:
+  std::vector<Slot> slots_;
+  std::size_t mask_;
+};
+
+Claims::Claims(std::size_t memory_bytes, MakeSpill make_spill)
+    : max_slots_(std::bit_floor(std::max(memory_bytes / sizeof(Slot), kFirstSlots))),
+      make_spill_(std::move(make_spill)),
+      table_(std::make_unique<Table>(kFirstSlots)) {}
+
+Claims::~Claims() = default;
+
+Result<void> Claims::claim(std::span<Claim> claims) {
+  std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    if (spill_ == nullptr && size_ >= table_->capacity() / 4 * 3) {
+      if (table_->capacity() * 2 > max_slots_) {
+        if (auto moved = move_to_spill(); !moved) return moved;
+      } else {
+        auto larger = std::make_unique<Table>(table_->capacity() * 2);
+        for (const Slot& slot : table_->slots()) {
+          if (slot.id != kEmpty) larger->at(slot.id) = slot;
+        }
+        table_ = std::move(larger);
+      }
+    }
+    if (spill_ != nullptr) return claim_spilled(claims.subspan(i));
+    Slot& slot = table_->at(claims[i].id);
+    if (slot.id == kEmpty) {
+      slot.id = claims[i].id;
+      ++size_;
+    }
+    Occurrences::Seen seen{slot.state >> 1, (slot.state & 1) != 0};
+    decide(claims[i], seen);
+    slot.state = seen.order << 1 | (seen.written ? 1 : 0);
+  }
+  return {};
+}
+
+Result<void> Claims::mark_written(std::span<Claim> claims) {
+  std::lock_guard lock(mutex_);
+  if (spill_ != nullptr) return mark_spilled(claims);
+  for (Claim& claim : claims) {
+    Slot& slot = table_->at(claim.id);
+    Occurrences::Seen seen{slot.state >> 1, (slot.state & 1) != 0};
+    decide_mark(claim, seen);
+    slot.state = seen.order << 1 | (seen.written ? 1 : 0);
+  }
+  return {};
+}
+
+Result<void> Claims::move_to_spill() {
+  auto spill = make_spill_();
+  if (!spill) return std::unexpected(std::move(spill.error()));
+  constexpr std::size_t kBatch = 4096;
+  std::vector<ProductId> ids;
+  std::vector<Occurrences::Seen> seen;
+  auto put = [&]() -> Result<void> {
+    auto done = (*spill)->put(ids, seen);
+    ids.clear();
+    seen.clear();
+    return done;
+  };
+  for (const Slot& slot : table_->slots()) {
+    if (slot.id == kEmpty) continue;
+    ids.push_back(slot.id);
+    seen.push_back({slot.state >> 1, (slot.state & 1) != 0});
+    if (ids.size() < kBatch) continue;
+    if (auto done = put(); !done) return done;
+  }
+  if (auto done = put(); !done) return done;
+  spill_ = std::move(*spill);
+  table_.reset();
+  return {};
+}
+
+namespace {
+
+// Reads the batch's ids, lets `step` decide each claim in order, and puts back what was seen. An id
+// may stand in the batch more than once.
+template <class Step>
+Result<void> through_spill(Occurrences& spill, std::span<Claims::Claim> claims, Step step) {
+  std::vector<ProductId> ids;
+  std::unordered_map<ProductId, std::size_t> place;
+  for (const auto& claim : claims) {
+    if (place.emplace(claim.id, ids.size()).second) ids.push_back(claim.id);
+  }
+  std::vector<Occurrences::Seen> seen(ids.size());
+  if (auto got = spill.get(ids, seen); !got) return got;
+  for (auto& claim : claims) step(claim, seen[place[claim.id]]);
+  return spill.put(ids, seen);
+}
+
+}  // namespace
+
+Result<void> Claims::claim_spilled(std::span<Claim> claims) {
+  return through_spill(*spill_, claims, [this](Claim& claim, Occurrences::Seen& seen) {
+    if (seen.order == 0) ++size_;
+    decide(claim, seen);
+  });
+}
+
+Result<void> Claims::mark_spilled(std::span<Claim> claims) {
+  return through_spill(*spill_, claims, decide_mark);
+}
+
+}  // namespace dataflow::pipeline

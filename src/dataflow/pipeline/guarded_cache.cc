@@ -1,0 +1,117 @@
+#include "dataflow/pipeline/guarded_cache.h"
+
+#include <utility>
+
+namespace dataflow::pipeline {
+
+namespace {
+
+constexpr int kAttempts = 2;  // of one call, before the cache is given up
+
+bool worth_another(const Error& error) { return error.code == ErrorCode::kUnavailable; }
+
+// Every call may be repeated: what it would have changed may or may not be changed already.
+template <class Call>
+auto attempt(Call call) -> decltype(call()) {
+  for (int left = kAttempts;;) {
+    auto result = co_await call();
+    if (result || --left == 0 || !worth_another(result.error())) co_return result;
+  }
+}
+
+}  // namespace
+
+GuardedCache::GuardedCache(Cache* cache, ProductService& store, Warn warn)
+    : cache_(cache), store_(store), warn_(std::move(warn)), on_(cache != nullptr) {}
+
+void GuardedCache::switch_off(const Error& error) {
+  if (!on_.exchange(false)) return;
+  warn_(
+      "the cache failed and is not used for the rest of this run: rows are written without asking "
+      "it, and the "
+      "next run writes them again: " +
+      error.describe());
+}
+
+Task<Result<void>> GuardedCache::open(bool dry_run) {
+  if (!on_) co_return Result<void>();
+  auto incarnation = co_await store_.incarnation();
+  if (!incarnation) co_return std::unexpected(std::move(incarnation.error()));
+  auto opened = co_await cache_->open(*incarnation,
+                                      dry_run ? Cache::Mode::kReadOnly : Cache::Mode::kReadWrite);
+  if (!opened) switch_off(opened.error());
+  co_return Result<void>();
+}
+
+Task<bool> GuardedCache::find(std::span<const ProductId> ids, std::span<CacheEntry> entries) {
+  if (!on_) co_return false;
+  auto found = co_await attempt([&] { return cache_->find(ids, entries); });
+  if (!found) switch_off(found.error());
+  co_return found.has_value();
+}
+
+Task<std::optional<WriteTime>> GuardedCache::forget(std::span<const ProductId> ids,
+                                                    ObjectId owner) {
+  if (!on_) co_return std::nullopt;
+  auto forgotten = co_await attempt([&] { return cache_->forget(ids, owner); });
+  if (forgotten) co_return *forgotten;
+  switch_off(forgotten.error());
+  co_return std::nullopt;
+}
+
+Task<std::optional<std::size_t>> GuardedCache::remember(std::span<const ProductId> ids,
+                                                        std::span<const CacheEntry> entries) {
+  if (!on_) co_return std::nullopt;
+  auto remembered = co_await attempt([&] { return cache_->remember(ids, entries); });
+  if (remembered) co_return *remembered;
+  switch_off(remembered.error());
+  co_return std::nullopt;
+}
+
+Task<std::vector<bool>> GuardedCache::find_objects(std::span<const Object> objects) {
+  if (on_) {
+    auto found = co_await attempt([&] { return cache_->find_objects(objects); });
+    if (found) co_return std::move(*found);
+    switch_off(found.error());
+  }
+  co_return std::vector<bool>(objects.size(), false);
+}
+
+Task<std::optional<std::string>> GuardedCache::begin_object(ObjectId object) {
+  if (!on_) co_return std::nullopt;
+  auto token = co_await attempt([&] { return cache_->begin_object(object); });
+  if (token) co_return std::move(*token);
+  switch_off(token.error());
+  co_return std::nullopt;
+}
+
+Task<void> GuardedCache::end_object(const Object& object, std::string token) {
+  if (!on_) co_return;
+  auto made = co_await attempt([&] { return cache_->end_object(object, token); });
+  if (!made) switch_off(made.error());
+}
+
+Task<bool> GuardedCache::still_trustworthy() {
+  if (!on_) co_return false;
+  auto trustworthy = co_await attempt([&] { return cache_->still_trustworthy(); });
+  if (!trustworthy) switch_off(trustworthy.error());
+  co_return trustworthy.has_value() && *trustworthy;
+}
+
+Task<Result<void>> GuardedCache::before_blind_write() {
+  auto one_at_a_time = co_await disowning_.acquire(1);
+  if (disowned_) co_return Result<void>();
+  auto done = co_await store_.disown_caches();
+  if (!done && done.error().code == ErrorCode::kUnauthorized) {
+    warn_(
+        "rows are written that the cache is not told of, and the store does not let that be noted "
+        "in it: empty "
+        "the cache before the next run: " +
+        done.error().describe());
+    done = Result<void>();
+  }
+  disowned_ = done.has_value();
+  co_return done;
+}
+
+}  // namespace dataflow::pipeline

@@ -1,0 +1,61 @@
+// GuardedCache: the cache as the pipeline may use it: advice that never stops a run.
+//
+// A call that fails is tried again; one that still fails switches the cache off for the rest of the
+// run, with a warning. From then on nothing is known and nothing is remembered, and before the
+// first row is written that the cache could not be told of, the store disowns its caches: what an
+// old entry says must not be believed later. Thread safe.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dataflow/cache.h"
+#include "dataflow/pipeline/budget.h"
+#include "dataflow/product_service.h"
+
+namespace dataflow::pipeline {
+
+using Warn = std::function<void(std::string_view)>;
+
+class GuardedCache {
+ public:
+  // `cache` may be null: no cache from the beginning (-no-cache). All references outlive this.
+  GuardedCache(Cache* cache, ProductService& store, Warn warn);
+
+  bool on() const { return on_; }
+
+  // Binds the cache to the store's incarnation.
+  Task<Result<void>> open(bool dry_run);
+
+  // False where nothing is known; the entries are then as they were.
+  Task<bool> find(std::span<const ProductId> ids, std::span<CacheEntry> entries);
+  // See Cache::forget; nullopt where the cache could not be told.
+  Task<std::optional<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner);
+  // How many were refused (see Cache::remember); nullopt where the cache could not be told.
+  Task<std::optional<std::size_t>> remember(std::span<const ProductId> ids,
+                                            std::span<const CacheEntry> entries);
+  Task<std::vector<bool>> find_objects(std::span<const Object> objects);
+  Task<std::optional<std::string>> begin_object(ObjectId object);
+  Task<void> end_object(const Object& object, std::string token);
+  Task<bool> still_trustworthy();
+
+  // To be called before rows are written without a successful forget(). An error is the store's.
+  Task<Result<void>> before_blind_write();
+
+ private:
+  void switch_off(const Error& error);
+
+  Cache* const cache_;
+  ProductService& store_;
+  const Warn warn_;
+  std::atomic<bool> on_;
+  Budget disowning_{1};
+  bool disowned_ = false;
+};
+
+}  // namespace dataflow::pipeline

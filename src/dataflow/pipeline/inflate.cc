@@ -1,0 +1,139 @@
+#include "dataflow/pipeline/inflate.h"
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dataflow::pipeline {
+
+namespace {
+
+constexpr std::size_t kInputBytes = 128 * 1024;
+
+// The part both formats share: compressed bytes come in pieces, decompressed ones go out as asked.
+class InflatingReader : public Reader {
+ public:
+  InflatingReader(std::unique_ptr<Reader> reader, std::string_view name)
+      : reader_(std::move(reader)), name_(name), input_(kInputBytes) {}
+
+  Task<Result<std::size_t>> read(std::span<char> buffer) override {
+    for (;;) {
+      if (!pending_.empty()) {
+        auto out = inflate_into(buffer);
+        if (!out) co_return std::unexpected(std::move(out.error()));
+        if (*out > 0) co_return *out;
+        continue;
+      }
+      if (input_ended_) {
+        if (inside_) co_return damaged("it ends early");
+        co_return 0;
+      }
+      auto got = co_await reader_->read(input_);
+      if (!got) co_return std::unexpected(std::move(got.error()));
+      pending_ = std::span<const char>(input_.data(), *got);
+      input_ended_ = *got == 0;
+      if (input_ended_ && inside_) {
+        // What the decoder still holds back, if anything.
+        auto out = inflate_into(buffer);
+        if (!out) co_return std::unexpected(std::move(out.error()));
+        if (*out > 0) {
+          input_ended_ = false;
+          co_return *out;
+        }
+      }
+    }
+  }
+
+ protected:
+  // Decompresses from pending_ into `buffer`, advancing pending_; maintains inside_.
+  virtual Result<std::size_t> inflate_into(std::span<char> buffer) = 0;
+
+  std::unexpected<Error> damaged(std::string_view how) const {
+    return fail(ErrorCode::kInvalid, name_ + ": the compressed stream is damaged: " +
+                                         std::string(how) + "; nothing behind that point was read");
+  }
+
+  std::span<const char> pending_;
+  bool inside_ = false;  // a member or frame has begun and not ended
+
+ private:
+  std::unique_ptr<Reader> reader_;
+  std::string name_;
+  std::vector<char> input_;
+  bool input_ended_ = false;
+};
+
+class GzipReader final : public InflatingReader {
+ public:
+  using InflatingReader::InflatingReader;
+  ~GzipReader() override {
+    if (ready_) inflateEnd(&stream_);
+  }
+
+ protected:
+  Result<std::size_t> inflate_into(std::span<char> buffer) override {
+    constexpr int kGzipOnly = 16 + MAX_WBITS;
+    if (!ready_) {
+      if (inflateInit2(&stream_, kGzipOnly) != Z_OK) return damaged("no memory for the decoder");
+      ready_ = true;
+    }
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(pending_.data()));
+    stream_.avail_in = static_cast<uInt>(pending_.size());
+    stream_.next_out = reinterpret_cast<Bytef*>(buffer.data());
+    stream_.avail_out = static_cast<uInt>(buffer.size());
+    inside_ = true;
+    const int status = ::inflate(&stream_, Z_NO_FLUSH);
+    pending_ = pending_.last(stream_.avail_in);
+    if (status == Z_STREAM_END) {
+      inside_ = false;
+      inflateReset2(&stream_, kGzipOnly);
+    } else if (status != Z_OK && status != Z_BUF_ERROR) {
+      return damaged(stream_.msg != nullptr ? stream_.msg : "not gzip");
+    }
+    return buffer.size() - stream_.avail_out;
+  }
+
+ private:
+  z_stream stream_{};
+  bool ready_ = false;
+};
+
+class ZstdReader final : public InflatingReader {
+ public:
+  ZstdReader(std::unique_ptr<Reader> reader, std::string_view name)
+      : InflatingReader(std::move(reader), name), stream_(ZSTD_createDStream()) {
+    ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, kMaxZstdWindowLog);
+  }
+  ~ZstdReader() override { ZSTD_freeDStream(stream_); }
+
+ protected:
+  Result<std::size_t> inflate_into(std::span<char> buffer) override {
+    ZSTD_inBuffer in{pending_.data(), pending_.size(), 0};
+    ZSTD_outBuffer out{buffer.data(), buffer.size(), 0};
+    const std::size_t hint = ZSTD_decompressStream(stream_, &out, &in);
+    pending_ = pending_.subspan(in.pos);
+    if (ZSTD_isError(hint)) return damaged(ZSTD_getErrorName(hint));
+    inside_ = hint != 0;
+    return out.pos;
+  }
+
+ private:
+  ZSTD_DStream* stream_;
+};
+
+}  // namespace
+
+bool is_compressed(std::string_view name) {
+  return name.ends_with(".gz") || name.ends_with(".zst");
+}
+
+std::unique_ptr<Reader> inflate(std::unique_ptr<Reader> reader, std::string_view name) {
+  if (name.ends_with(".gz")) return std::make_unique<GzipReader>(std::move(reader), name);
+  if (name.ends_with(".zst")) return std::make_unique<ZstdReader>(std::move(reader), name);
+  return reader;
+}
+
+}  // namespace dataflow::pipeline

@@ -1,0 +1,24 @@
+// Inflate: reads compressed objects as if they were not.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "dataflow/error.h"
+#include "dataflow/fetch.h"
+
+namespace dataflow::pipeline {
+
+// The largest window that a .zst object may ask for, as a power of two: what it costs in memory
+// while open.
+inline constexpr int kMaxZstdWindowLog = 24;
+
+// Whether the object's name ends in .gz or .zst.
+bool is_compressed(std::string_view name);
+
+// The decompressed bytes of `reader`, judged by the name: .gz (also several members), .zst (also
+// several frames); anything else is returned as it is. Its read() gives kInvalid for a stream that
+// is damaged or ends early: what was read before is then only a part of the object.
+std::unique_ptr<Reader> inflate(std::unique_ptr<Reader> reader, std::string_view name);
+
+}  // namespace dataflow::pipeline

@@ -1,0 +1,372 @@
+#include "dataflow/pipeline/parser.h"
+
+#define SIMDJSON_EXCEPTIONS 0
+#include <simdjson.h>
+#include <xxhash.h>
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+namespace dataflow::pipeline {
+
+namespace {
+
+namespace ondemand = simdjson::ondemand;
+using simdjson::error_code;
+
+static_assert(kBlockPadding >= simdjson::SIMDJSON_PADDING);
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+// A parser that has seen a line this long is replaced, to give its buffers back.
+constexpr std::size_t kLargeLineBytes = std::size_t{1} << 20;
+
+constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (is_space(text.back()) || text.back() == '\n')) text.remove_suffix(1);
+  return text;
+}
+
+// Whether `token` is a number in JSON's grammar (RFC 8259, section 6). A number whose value does
+// not matter is judged by its form alone: 1e400 is one.
+bool is_json_number(std::string_view token) {
+  std::size_t at = 0;
+  auto digits = [&] {
+    const std::size_t begin = at;
+    while (at < token.size() && is_digit(token[at])) ++at;
+    return at - begin;
+  };
+  if (at < token.size() && token[at] == '-') ++at;
+  const std::size_t whole = at;
+  const std::size_t count = digits();
+  if (count == 0 || (count > 1 && token[whole] == '0')) return false;
+  if (at < token.size() && token[at] == '.') {
+    ++at;
+    if (digits() == 0) return false;
+  }
+  if (at < token.size() && (token[at] == 'e' || token[at] == 'E')) {
+    ++at;
+    if (at < token.size() && (token[at] == '+' || token[at] == '-')) ++at;
+    if (digits() == 0) return false;
+  }
+  return at == token.size();
+}
+
+error_code skip(ondemand::value value, int depth);
+
+error_code skip_object(ondemand::object object, int depth) {
+  for (auto field : object) {
+    std::string_view key;
+    if (auto error = field.unescaped_key().get(key)) return error;
+    ondemand::value inner;
+    if (auto error = field.value().get(inner)) return error;
+    if (auto error = skip(inner, depth + 1)) return error;
+  }
+  return simdjson::SUCCESS;
+}
+
+error_code skip_array(ondemand::array array, int depth) {
+  for (auto element : array) {
+    ondemand::value inner;
+    if (auto error = element.get(inner)) return error;
+    if (auto error = skip(inner, depth + 1)) return error;
+  }
+  return simdjson::SUCCESS;
+}
+
+error_code read_null(ondemand::value value) {
+  bool null = false;
+  if (auto error = value.is_null().get(null)) return error;
+  return null ? simdjson::SUCCESS : simdjson::N_ATOM_ERROR;
+}
+
+// Walks over a value that does not matter and checks that it is well formed: On-Demand itself does
+// not look at what nobody asks for.
+error_code skip(ondemand::value value, int depth) {
+  if (depth > kMaxDepth) return simdjson::DEPTH_ERROR;
+  ondemand::json_type type;
+  if (auto error = value.type().get(type)) return error;
+  switch (type) {
+    case ondemand::json_type::object: {
+      ondemand::object object;
+      if (auto error = value.get_object().get(object)) return error;
+      return skip_object(object, depth);
+    }
+    case ondemand::json_type::array: {
+      ondemand::array array;
+      if (auto error = value.get_array().get(array)) return error;
+      return skip_array(array, depth);
+    }
+    case ondemand::json_type::string: {
+      std::string_view ignored;
+      return value.get_string().get(ignored);
+    }
+    case ondemand::json_type::number: {
+      const std::string_view token = trimmed(value.raw_json_token());
+      if (!is_json_number(token)) return simdjson::NUMBER_ERROR;
+      // A value that was looked at but not taken is stepped over by the iteration itself.
+      return simdjson::SUCCESS;
+    }
+    case ondemand::json_type::boolean: {
+      bool ignored = false;
+      return value.get_bool().get(ignored);
+    }
+    case ondemand::json_type::null:
+      return read_null(value);
+  }
+  return simdjson::TAPE_ERROR;
+}
+
+enum Column { kId, kTitle, kPrice, kCategory, kBrand, kUrl, kDescription, kColumns };
+
+std::optional<Column> column_of(std::string_view key) {
+  switch (key.size()) {
+    case 2:
+      return key == "id" ? std::optional(kId) : std::nullopt;
+    case 3:
+      return key == "url" ? std::optional(kUrl) : std::nullopt;
+    case 5:
+      if (key == "title") return kTitle;
+      if (key == "price") return kPrice;
+      return key == "brand" ? std::optional(kBrand) : std::nullopt;
+    case 8:
+      return key == "category" ? std::optional(kCategory) : std::nullopt;
+    case 11:
+      return key == "description" ? std::optional(kDescription) : std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+// The last value of each known field so far, or why it is not a value of that field. Reasons are
+// literals.
+struct Fields {
+  ProductId id = 0;
+  double price = 0;
+  std::array<std::string_view, kColumns> text;
+  std::array<bool, kColumns> present{};  // with a value: neither absent nor null
+  std::array<const char*, kColumns> wrong{};
+};
+
+constexpr std::array<const char*, kColumns> kWrongType = {
+    "id is not an integer",       "title is not a string", "price is not a number",
+    "category is not a string",   "brand is not a string", "url is not a string",
+    "description is not a string"};
+
+const char* read_id(std::string_view token, ProductId& id) {
+  const bool negative = token.starts_with('-');
+  for (char c : token.substr(negative ? 1 : 0)) {
+    if (!is_digit(c)) return "id has a fraction or an exponent; it must be an integer";
+  }
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), id);
+  if (negative && (error != std::errc() || id < 0)) return "id is negative";
+  if (error != std::errc()) return "id is larger than 9223372036854775807";
+  return nullptr;
+}
+
+error_code read_number(ondemand::value value, Column column, Fields& fields) {
+  const std::string_view token = trimmed(value.raw_json_token());
+  if (!is_json_number(token)) return simdjson::NUMBER_ERROR;
+  double number = 0;
+  const auto error = value.get_double().get(number);
+  if (column == kId) {
+    fields.wrong[kId] = read_id(token, fields.id);
+  } else if (column == kPrice) {
+    if (error || !std::isfinite(number)) {
+      fields.wrong[kPrice] = "price is out of the range of a double";
+    } else {
+      fields.price = number;
+    }
+  } else {
+    fields.wrong[column] = kWrongType[column];
+  }
+  fields.present[column] = fields.wrong[column] == nullptr;
+  return simdjson::SUCCESS;
+}
+
+error_code read_field(ondemand::value value, Column column, Fields& fields) {
+  ondemand::json_type type;
+  if (auto error = value.type().get(type)) return error;
+  fields.wrong[column] = nullptr;
+  fields.present[column] = false;
+  if (type == ondemand::json_type::number) return read_number(value, column, fields);
+  if (type == ondemand::json_type::null) return skip(value, 1);
+  if (type != ondemand::json_type::string || column == kId || column == kPrice) {
+    fields.wrong[column] = kWrongType[column];
+    return skip(value, 1);
+  }
+  if (auto error = value.get_string().get(fields.text[column])) return error;
+  fields.present[column] = true;
+  return simdjson::SUCCESS;
+}
+
+const char* why_not(const Fields& fields) {
+  for (const char* wrong : fields.wrong) {
+    if (wrong != nullptr) return wrong;
+  }
+  if (!fields.present[kId]) return "id is missing";
+  if (!fields.present[kTitle]) return "title is missing";
+  if (fields.text[kTitle].empty()) return "title is empty";
+  return nullptr;
+}
+
+// Copies a row's values into the arena in one canonical sequence (price, lengths, strings in column
+// order) and fingerprints that: spelling, order and unknown fields of the line do not matter,
+// content does.
+Row make_row(const Fields& fields, std::uint64_t offset, Arena& arena) {
+  constexpr std::array kTexts = {kTitle, kCategory, kBrand, kUrl, kDescription};
+  struct Header {
+    std::uint64_t has_price;
+    std::uint64_t price_bits;
+    std::array<std::uint64_t, kTexts.size()> lengths;  // ~0: null
+  } header{};
+  header.has_price = fields.present[kPrice] ? 1 : 0;
+  header.price_bits = fields.present[kPrice] ? std::bit_cast<std::uint64_t>(fields.price) : 0;
+  std::size_t bytes = sizeof(header);
+  for (std::size_t i = 0; i < kTexts.size(); ++i) {
+    const bool present = fields.present[kTexts[i]];
+    header.lengths[i] = present ? fields.text[kTexts[i]].size() : ~std::uint64_t{0};
+    if (present) bytes += header.lengths[i];
+  }
+  char* const canonical = arena.allocate(bytes);
+  std::memcpy(canonical, &header, sizeof(header));
+  char* at = canonical + sizeof(header);
+  std::array<std::optional<std::string_view>, kColumns> copied;
+  for (Column column : kTexts) {
+    if (!fields.present[column]) continue;
+    const std::string_view text = fields.text[column];
+    std::memcpy(at, text.data(), text.size());
+    copied[column] = std::string_view(at, text.size());
+    at += text.size();
+  }
+  Row row;
+  row.product = {.id = fields.id,
+                 .title = *copied[kTitle],
+                 .price = fields.present[kPrice] ? std::optional(fields.price) : std::nullopt,
+                 .category = copied[kCategory],
+                 .brand = copied[kBrand],
+                 .url = copied[kUrl],
+                 .description = copied[kDescription]};
+  const XXH128_hash_t hash = XXH3_128bits(canonical, bytes);
+  row.fingerprint = {hash.low64, hash.high64};
+  if (row.fingerprint == Fingerprint{}) row.fingerprint[0] = 1;  // all zero means dirty
+  row.offset = offset;
+  return row;
+}
+
+std::string explain(error_code error, std::string_view line, const char* location) {
+  switch (error) {
+    case simdjson::UTF8_ERROR:
+      return "the line is not valid UTF-8";
+    case simdjson::DEPTH_ERROR:
+      return "nested deeper than " + std::to_string(kMaxDepth) + " levels";
+    case simdjson::INCORRECT_TYPE:
+      return "not well-formed JSON: a value that is neither string, number, true, false nor null";
+    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
+      return "not well-formed JSON: the line ends before its object does, or has brackets too many";
+    default:
+      break;
+  }
+  std::string reason = "not well-formed JSON: ";
+  reason += simdjson::error_message(error);
+  while (reason.ends_with('.')) reason.pop_back();
+  if (location >= line.data() && location < line.data() + line.size()) {
+    reason += " (near column " + std::to_string(location - line.data() + 1) + ")";
+  }
+  return reason;
+}
+
+}  // namespace
+
+std::string too_long(std::size_t max_line_bytes) {
+  return "the line is longer than the limit of " + std::to_string(max_line_bytes) + " bytes";
+}
+
+struct Parser::Implementation {
+  ondemand::parser parser;
+
+  // Parses one line into `row`; returns the reason why it is none, or an empty string.
+  std::string parse(std::string_view line, std::size_t readable, std::uint64_t offset, Rows& out) {
+    ondemand::document document;
+    if (auto error = parser.iterate(line.data(), line.size(), readable).get(document)) {
+      return explain(error, line, nullptr);
+    }
+    ondemand::json_type type;
+    if (document.type().get(type) || type != ondemand::json_type::object) {
+      return "the line is not a JSON object";
+    }
+    Fields fields;
+    if (auto error = read_object(document, fields)) {
+      const char* location = nullptr;
+      if (document.current_location().get(location)) location = nullptr;
+      return explain(error, line, location);
+    }
+    if (const char* reason = why_not(fields)) return reason;
+    out.rows.push_back(make_row(fields, offset, out.arena));
+    return {};
+  }
+
+  static error_code read_object(ondemand::document& document, Fields& fields) {
+    ondemand::object object;
+    if (auto error = document.get_object().get(object)) return error;
+    for (auto field : object) {
+      std::string_view key;
+      if (auto error = field.unescaped_key().get(key)) return error;
+      const auto column = column_of(key);
+      ondemand::value value;
+      if (auto error = field.value().get(value)) return error;
+      if (auto error = column ? read_field(value, *column, fields) : skip(value, 1)) return error;
+    }
+    // Behind a whole document there is no location any more.
+    const char* location = nullptr;
+    return document.current_location().get(location) == simdjson::OUT_OF_BOUNDS
+               ? simdjson::SUCCESS
+               : simdjson::TRAILING_CONTENT;
+  }
+};
+
+Parser::Parser(std::size_t max_line_bytes)
+    : max_line_bytes_(max_line_bytes), implementation_(std::make_unique<Implementation>()) {}
+Parser::~Parser() = default;
+
+Rows Parser::parse(const Block& block) {
+  Rows out;
+  out.rows.reserve(block.size / 256 + 1);
+  const char* const end = block.memory.get() + block.size;
+  const char* at = block.memory.get();
+  std::uint64_t line_number = block.first_line;
+  bool large = false;
+  while (at < end) {
+    const auto* newline =
+        static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
+    const char* const line_end = newline != nullptr ? newline : end;
+    std::string_view line(at, static_cast<std::size_t>(line_end - at));
+    const std::uint64_t offset =
+        block.first_byte + static_cast<std::uint64_t>(at - block.memory.get());
+    std::string_view json = line;
+    if (offset == 0 && json.starts_with(kByteOrderMark)) json.remove_prefix(kByteOrderMark.size());
+    std::size_t blank = 0;
+    while (blank < json.size() && is_space(json[blank])) ++blank;
+    if (blank < json.size()) {
+      ++out.lines;
+      large = large || json.size() > kLargeLineBytes;
+      const auto readable = static_cast<std::size_t>(end - json.data()) + kBlockPadding;
+      std::string reason = line.size() > max_line_bytes_
+                               ? too_long(max_line_bytes_)
+                               : implementation_->parse(json, readable, offset, out);
+      if (!reason.empty()) out.rejected.push_back({line_number, offset, line, std::move(reason)});
+    }
+    ++line_number;
+    at = line_end + 1;
+  }
+  if (large) implementation_ = std::make_unique<Implementation>();
+  return out;
+}
+
+}  // namespace dataflow::pipeline

@@ -1,0 +1,47 @@
+// Parser: makes products of lines of JSON, and says of every other line why it is none.
+//
+// The rules, equal to what a strict JSON parser and the domain say:
+// - A line is one JSON object, whole and alone on its line (RFC 8259, UTF-8, no NaN, nesting to
+// kMaxDepth).
+// - Unknown fields are ignored but must be well formed; of a repeated key the last value counts.
+// - id: an integer, 0 to 2^63-1, written without fraction or exponent; required.
+// - title: a string, not empty; required. category, brand, url, description: a string or null.
+// - price: a number within the range of a double, or null.
+// Blank lines (spaces, tabs, carriage returns) are no lines. A byte order mark is skipped at the
+// beginning of an object only.
+//
+// Not thread safe: one parser a thread. Cost: one pass over the line, one copy of its strings.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "dataflow/pipeline/block.h"
+#include "dataflow/pipeline/row.h"
+
+namespace dataflow::pipeline {
+
+inline constexpr int kMaxDepth = 1000;
+
+// The reason why a line over the limit is rejected.
+std::string too_long(std::size_t max_line_bytes);
+
+class Parser {
+ public:
+  // Lines longer than `max_line_bytes` are rejected.
+  explicit Parser(std::size_t max_line_bytes);
+  ~Parser();
+  Parser(const Parser&) = delete;
+  Parser& operator=(const Parser&) = delete;
+
+  // Parses every line of the block. The rejected lines' text points into the block.
+  Rows parse(const Block& block);
+
+ private:
+  struct Implementation;
+  const std::size_t max_line_bytes_;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace dataflow::pipeline

@@ -1,0 +1,324 @@
+#include "dataflow/pipeline/pipeline.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "dataflow/pipeline/inflate.h"
+
+namespace dataflow::pipeline {
+
+Pipeline::Pipeline(Options options, Parts parts, boost::asio::any_io_executor executor)
+    : options_(std::move(options)),
+      parts_(std::move(parts)),
+      executor_(std::move(executor)),
+      cache_(parts_.cache, *parts_.store, parts_.warn),
+      claims_(options_.claims_memory_bytes, parts_.make_spill),
+      rejects_(options_.rejects),
+      rows_(options_, *parts_.store, cache_, catalogue_, claims_, progress_),
+      objects_(options_.objects_in_flight),
+      buffers_(options_.buffer_bytes),
+      readers_(executor_) {}
+
+Pipeline::~Pipeline() = default;
+
+Task<Result<Summary>> Pipeline::run() {
+  auto opened = co_await cache_.open(options_.dry_run);
+  if (!opened) co_return std::unexpected(std::move(opened.error()));
+  co_await read_listing(false);
+  // Objects were skipped on the cache's word. If that word may have been wrong since (entries
+  // evicted or lost while this run wrote rows), they are read after all.
+  if (progress_.objects_skipped > 0 && !stop_.stopped()) {
+    const bool trustworthy = co_await cache_.still_trustworthy();
+    if (!trustworthy) co_await read_listing(true);
+  }
+  if (!stop_.stopped() || stop_.reason() == Stop::kInterrupted) {
+    auto taken = co_await rows_.take_deferred();
+    if (!taken) run_failed(std::move(taken.error()));
+  }
+  co_await make_records();
+  if (!options_.dry_run) {
+    auto flushed = co_await parts_.store->flush();
+    if (!flushed) run_failed(std::move(flushed.error()));
+  }
+  co_return summary();
+}
+
+Summary Pipeline::summary() {
+  Summary summary;
+  if (auto written = rejects_.finish(); written) {
+    summary.rejects_written = *written;
+  } else {
+    run_failed(std::move(written.error()));
+  }
+  summary.files = progress_.files;
+  summary.objects_skipped = progress_.objects_skipped;
+  summary.counts = progress_.counts();
+  summary.stop = stop_.reason();
+  std::lock_guard lock(mutex_);
+  summary.errors = std::move(errors_);
+  return summary;
+}
+
+// Lists all sources and reads what is to be read: everything that is not known to be stored as it
+// is, or, the second time, what was skipped the first time.
+Task<void> Pipeline::read_listing(bool skipped_ones) {
+  MergedListing listing(parts_.sources);
+  auto opened = co_await listing.open();
+  if (!opened) {
+    run_failed(std::move(opened.error()));
+    co_return;
+  }
+  std::uint64_t index = 0;
+  while (!stop_.stopped()) {
+    auto page = co_await listing.next();
+    if (!page) {
+      run_failed(std::move(page.error()));
+      break;
+    }
+    if (page->empty()) break;
+    co_await read_page(std::move(*page), index, skipped_ones);
+  }
+  co_await readers_.wait();
+}
+
+Task<void> Pipeline::read_page(std::vector<ListedObject> page, std::uint64_t& index,
+                               bool skipped_ones) {
+  std::vector<bool> stored(page.size(), false);
+  if (!skipped_ones) {
+    std::vector<Object> objects;
+    objects.reserve(page.size());
+    for (const auto& listed : page) objects.push_back(listed.object);
+    stored = co_await cache_.find_objects(objects);
+  }
+  const std::uint64_t first = index + 1;
+  for (std::size_t i = 0; i < page.size() && !skipped_ones; ++i) {
+    // Noted before any row of the page is compared: a row may belong to an object later on the
+    // page.
+    const bool noted = catalogue_.note(object_id(page[i].object.name), first + i, stored[i]);
+    stored[i] = stored[i] && noted;
+  }
+  for (std::size_t i = 0; i < page.size(); ++i) {
+    if (stop_.stopped()) co_return;
+    std::uint64_t place_in_run = ++index;
+    if (place_in_run > LineOrder::kMaxObjects) {
+      run_failed({ErrorCode::kInvalid,
+                  "more than " + std::to_string(LineOrder::kMaxObjects) +
+                      " objects in one run; load them in several runs",
+                  ""});
+      co_return;
+    }
+    if (skipped_ones) {
+      const auto skipped_at = catalogue_.skipped(object_id(page[i].object.name));
+      if (!skipped_at) continue;
+      place_in_run = *skipped_at;
+      --progress_.objects_skipped;
+    } else {
+      ++progress_.files;
+      if (stored[i]) {
+        ++progress_.objects_skipped;
+        continue;
+      }
+    }
+    auto place = co_await objects_.acquire(1);
+    auto object = std::make_shared<ObjectState>(std::move(page[i]), place_in_run);
+    readers_.spawn(read_object(std::move(object), std::move(place)));
+  }
+}
+
+// `place` is given back when the object has been read.
+Task<void> Pipeline::read_object(std::shared_ptr<ObjectState> object,
+                                 [[maybe_unused]] Budget::Lease place) {
+  for (std::uint64_t attempt = 0;; ++attempt) {
+    object->attempt = attempt;
+    const Ending ending = co_await read_attempt(object);
+    if (ending == Ending::kWhole) break;
+    object->complete = false;
+    if (ending == Ending::kGivenUp) break;
+    // Not mixed: what this attempt counted and rejected is taken back. What it wrote is superseded
+    // by the next attempt's lines.
+    Counts taken_back = object->take_counts();
+    taken_back.written = 0;
+    progress_.subtract(taken_back);
+    rejects_.discard(object->index);
+    object->deferred_rows = 0;
+    if (attempt + 1 == kMaxAttempts) {
+      source_failed(*object, {ErrorCode::kConflict,
+                              "it changed while it was read, " + std::to_string(kMaxAttempts) +
+                                  " times in a row; run again when it is at rest",
+                              ""});
+      break;
+    }
+    auto now = co_await object->listed.fetch->stat(object->listed.object.name);
+    if (!now) {
+      source_failed(*object, std::move(now.error()));
+      break;
+    }
+    object->listed.object = std::move(*now);
+    object->complete = true;
+  }
+  rejects_.keep(object->index);
+  if (!object->complete || !object->read_to_end || !object->record_token) co_return;
+  if (object->deferred_rows > 0) {
+    std::lock_guard lock(mutex_);
+    waiting_for_deferred_.push_back(object);
+    co_return;
+  }
+  co_await cache_.end_object(object->listed.object, *object->record_token);
+}
+
+// One attempt at one version of an object; returns when all its blocks have been taken.
+Task<Pipeline::Ending> Pipeline::read_attempt(std::shared_ptr<ObjectState> object) {
+  const Object& listed = object->listed.object;
+  if (object->recordable() && !options_.dry_run) {
+    // Before the first row is compared: whoever takes a row of this object from now on deletes the
+    // mark.
+    object->record_token = co_await cache_.begin_object(object->id);
+  }
+  auto reader = co_await object->listed.fetch->open(listed);
+  if (!reader) {
+    if (reader.error().code == ErrorCode::kConflict) co_return Ending::kChanged;
+    source_failed(*object, std::move(reader.error()));
+    co_return Ending::kGivenUp;
+  }
+  SplitterOptions split;
+  split.block_bytes = options_.block_bytes;
+  split.max_line_bytes = options_.max_line_bytes;
+  split.eager = !listed.size;
+  if (listed.size && !is_compressed(listed.name)) {
+    split.expected_bytes = static_cast<std::size_t>(*listed.size);
+  }
+  auto splitter = std::make_shared<Splitter>(inflate(std::move(*reader), listed.name), split);
+  TaskGroup blocks(executor_);
+  const Ending ending = co_await read_blocks(object, std::move(splitter), blocks);
+  co_await blocks.wait();
+  co_return ending;
+}
+
+Task<Pipeline::Ending> Pipeline::read_blocks(std::shared_ptr<ObjectState> object,
+                                             std::shared_ptr<Splitter> splitter,
+                                             TaskGroup& blocks) {
+  while (!stop_.stopped()) {
+    // The text, its rows' strings and the batches made of them: about twice the text.
+    auto lease = co_await buffers_.acquire(2 * options_.block_bytes);
+    auto step = co_await stop_.unless_stopped(splitter->next(), splitter);
+    if (!step) break;
+    if (!*step) {
+      Error error = std::move(step->error());
+      if (error.code == ErrorCode::kConflict) co_return Ending::kChanged;
+      source_failed(*object, std::move(error));
+      co_return Ending::kGivenUp;
+    }
+    if (std::holds_alternative<EndOfObject>(**step)) {
+      object->read_to_end = true;
+      co_return Ending::kWhole;
+    }
+    if (auto* piece = std::get_if<LongLinePiece>(&**step)) {
+      if (!take_long_line(*object, *piece)) break;
+      continue;
+    }
+    Block& block = std::get<Block>(**step);
+    if (block.size > options_.block_bytes) {
+      // A long line costs more; no more than a quarter of all is asked for, so that it can always
+      // be had.
+      lease.release();
+      lease = co_await buffers_.acquire(
+          std::min<std::uint64_t>(4 * block.size, options_.buffer_bytes / 4));
+    }
+    blocks.spawn(take_block(object, std::move(block), std::move(lease)));
+  }
+  co_return Ending::kGivenUp;
+}
+
+Task<void> Pipeline::take_block(std::shared_ptr<ObjectState> object, Block block,
+                                Budget::Lease lease) {
+  auto parser = borrow_parser();
+  const Rows parsed = parser->parse(block);
+  return_parser(std::move(parser));
+  const Counts read{.lines = parsed.rejected.size(), .bytes = block.size};
+  object->count(read);
+  progress_.add(read);
+  for (const RejectedLine& line : parsed.rejected) {
+    if (!reject(*object, line)) co_return;
+  }
+  count_rejected(*object, parsed.rejected.size());
+  auto taken = co_await rows_.take(parsed.rows, object, object->attempt);
+  if (!taken) run_failed(std::move(taken.error()));
+  lease.release();
+}
+
+bool Pipeline::reject(const ObjectState& object, const RejectedLine& line) {
+  auto kept = rejects_.add(
+      {object.listed.object.name, object.index, line.line, line.byte, line.reason}, line.text);
+  if (!kept) run_failed(std::move(kept.error()));
+  return kept.has_value();
+}
+
+bool Pipeline::take_long_line(ObjectState& object, const LongLinePiece& piece) {
+  const std::string reason = too_long(options_.max_line_bytes);
+  auto kept =
+      rejects_.add_piece({object.listed.object.name, object.index, piece.line, piece.byte, reason},
+                         piece.text, piece.last);
+  if (!kept) {
+    run_failed(std::move(kept.error()));
+    return false;
+  }
+  const Counts read{.lines = piece.last ? 1u : 0u, .bytes = piece.text.size()};
+  object.count(read);
+  progress_.add(read);
+  if (piece.last) count_rejected(object, 1);
+  return true;
+}
+
+void Pipeline::count_rejected(ObjectState& object, std::uint64_t lines) {
+  if (lines == 0) return;
+  object.complete = false;
+  const Counts rejected{.rejected = lines};
+  object.count(rejected);
+  progress_.add(rejected);
+  if (progress_.counts().rejected > options_.max_errors) stop_.stop(Stop::kMaxErrors);
+}
+
+// The records of objects some of whose rows were put off.
+Task<void> Pipeline::make_records() {
+  std::vector<std::shared_ptr<ObjectState>> objects;
+  {
+    std::lock_guard lock(mutex_);
+    objects.swap(waiting_for_deferred_);
+  }
+  for (const auto& object : objects) {
+    if (!object->complete || object->deferred_rows > 0) continue;
+    co_await cache_.end_object(object->listed.object, *object->record_token);
+  }
+}
+
+// The other sources are still loaded.
+void Pipeline::source_failed(const ObjectState& object, Error error) {
+  error.message = object.listed.object.name + ": " + error.message;
+  parts_.warn(error.describe());
+  std::lock_guard lock(mutex_);
+  errors_.push_back(std::move(error));
+}
+
+void Pipeline::run_failed(Error error) {
+  {
+    std::lock_guard lock(mutex_);
+    errors_.push_back(std::move(error));
+  }
+  stop_.stop(Stop::kFailed);
+}
+
+std::unique_ptr<Parser> Pipeline::borrow_parser() {
+  std::lock_guard lock(mutex_);
+  if (parsers_.empty()) return std::make_unique<Parser>(options_.max_line_bytes);
+  auto parser = std::move(parsers_.back());
+  parsers_.pop_back();
+  return parser;
+}
+
+void Pipeline::return_parser(std::unique_ptr<Parser> parser) {
+  std::lock_guard lock(mutex_);
+  parsers_.push_back(std::move(parser));
+}
+
+}  // namespace dataflow::pipeline

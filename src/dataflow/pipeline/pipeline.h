@@ -1,0 +1,102 @@
+// Pipeline: loads sources into a store: list, fetch, split, parse, compare, write, remember.
+//
+// Every object is read by a coroutine of its own that cuts it into blocks; every block is parsed,
+// compared, written and remembered by a coroutine of its own. What is in flight is bounded by
+// options, not by the input. One Pipeline is one run. run() is started on the executor that the
+// stages use: as many threads as there may be blocks parsed at the same time. stop() may be called
+// from any thread.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "dataflow/error.h"
+#include "dataflow/fetch.h"
+#include "dataflow/pipeline/budget.h"
+#include "dataflow/pipeline/catalogue.h"
+#include "dataflow/pipeline/claims.h"
+#include "dataflow/pipeline/guarded_cache.h"
+#include "dataflow/pipeline/listing.h"
+#include "dataflow/pipeline/object_state.h"
+#include "dataflow/pipeline/options.h"
+#include "dataflow/pipeline/parser.h"
+#include "dataflow/pipeline/progress.h"
+#include "dataflow/pipeline/rejects.h"
+#include "dataflow/pipeline/row_stage.h"
+#include "dataflow/pipeline/splitter.h"
+#include "dataflow/pipeline/stop_source.h"
+#include "dataflow/pipeline/task_group.h"
+#include "dataflow/product_service.h"
+
+namespace dataflow::pipeline {
+
+class Pipeline {
+ public:
+  // What the run works with; everything outlives it. `cache` may be null (-no-cache).
+  struct Parts {
+    std::vector<Source> sources;
+    ProductService* store = nullptr;
+    Cache* cache = nullptr;
+    Claims::MakeSpill make_spill;
+    Warn warn;  // called from any thread
+  };
+
+  Pipeline(Options options, Parts parts, boost::asio::any_io_executor executor);
+  ~Pipeline();
+
+  // Runs to the end. An error is one that kept the run from starting (a source that cannot be
+  // listed, a store that does not say what it is); what happened later is in the summary.
+  Task<Result<Summary>> run();
+
+  // Stops reading; what is in flight is written and remembered. Stop::kInterrupted for a signal.
+  void stop(Stop reason) { stop_.stop(reason); }
+
+  const Progress& progress() const { return progress_; }
+
+ private:
+  static constexpr std::uint64_t kMaxAttempts = 3;  // at an object that changes while it is read
+
+  enum class Ending { kWhole, kChanged, kGivenUp };
+
+  Task<void> read_listing(bool skipped_ones);
+  Task<void> read_page(std::vector<ListedObject> page, std::uint64_t& index, bool skipped_ones);
+  Task<void> read_object(std::shared_ptr<ObjectState> object, Budget::Lease place);
+  Task<Ending> read_attempt(std::shared_ptr<ObjectState> object);
+  Task<Ending> read_blocks(std::shared_ptr<ObjectState> object, std::shared_ptr<Splitter> splitter,
+                           TaskGroup& blocks);
+  Task<void> take_block(std::shared_ptr<ObjectState> object, Block block, Budget::Lease lease);
+  bool take_long_line(ObjectState& object, const LongLinePiece& piece);
+  bool reject(const ObjectState& object, const RejectedLine& line);
+  void count_rejected(ObjectState& object, std::uint64_t lines);
+  Task<void> make_records();
+  void source_failed(const ObjectState& object, Error error);
+  void run_failed(Error error);
+  Summary summary();
+
+  std::unique_ptr<Parser> borrow_parser();
+  void return_parser(std::unique_ptr<Parser> parser);
+
+  const Options options_;
+  Parts parts_;
+  boost::asio::any_io_executor executor_;
+  Progress progress_;
+  StopSource stop_;
+  GuardedCache cache_;
+  Catalogue catalogue_;
+  Claims claims_;
+  Rejects rejects_;
+  RowStage rows_;
+  Budget objects_;
+  Budget buffers_;
+  TaskGroup readers_;
+
+  std::mutex mutex_;  // of what follows
+  std::vector<Error> errors_;
+  std::vector<std::unique_ptr<Parser>> parsers_;
+  std::vector<std::shared_ptr<ObjectState>> waiting_for_deferred_;
+};
+
+}  // namespace dataflow::pipeline

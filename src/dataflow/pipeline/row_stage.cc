@@ -1,0 +1,329 @@
+#include "dataflow/pipeline/row_stage.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace dataflow::pipeline {
+
+// What is known of one row on its way.
+struct RowOnItsWay {
+  const Row* row = nullptr;
+  Claims::Claim claim;
+  CacheEntry entry;
+  Action action = Action::kAdd;
+  bool repeated = false;  // an earlier line of the same object holds another version
+
+  bool replaces_written() const { return claim.verdict == Claims::Verdict::kReplacesWritten; }
+};
+
+// The rows of one block, or of one object's put-off rows, on their way through the stage.
+struct RowStage::Work {
+  std::shared_ptr<ObjectState> object;
+  std::uint64_t attempt = 0;
+  std::vector<RowOnItsWay> rows;
+  bool known = false;  // the cache was asked and answered
+  Counts counts;
+};
+
+struct RowStage::Deferred {
+  Product product;
+  Row row;  // its product is a view of `product` made when it is taken
+  Claims::Claim claim;
+  bool repeated = false;
+  std::shared_ptr<ObjectState> object;
+  std::uint64_t attempt = 0;
+  std::size_t bytes = 0;
+};
+
+RowStage::RowStage(const Options& options, ProductService& store, GuardedCache& cache,
+                   Catalogue& catalogue, Claims& claims, Progress& progress)
+    : options_(options),
+      store_(store),
+      cache_(cache),
+      catalogue_(catalogue),
+      claims_(claims),
+      progress_(progress) {}
+
+RowStage::~RowStage() = default;
+
+void RowStage::count(Work& work, const Counts& counts) {
+  work.object->count(counts);
+  progress_.add(counts);
+}
+
+// Claims the ids and keeps the rows that are the last of theirs so far.
+Result<void> RowStage::claim(Work& work, std::span<const Row> rows) {
+  std::vector<Claims::Claim> claims;
+  claims.reserve(rows.size());
+  for (const Row& row : rows) {
+    claims.push_back(
+        {row.product.id, LineOrder::pack(work.object->index, work.attempt, row.offset)});
+  }
+  if (auto done = claims_.claim(claims); !done) return done;
+  // Lines of this very block that a later line of it replaced.
+  std::vector<std::uint64_t> replaced;
+  for (const auto& claim : claims) {
+    if (claim.verdict != Claims::Verdict::kSuperseded && claim.other >= claims.front().order) {
+      replaced.push_back(claim.other);
+    }
+  }
+  std::sort(replaced.begin(), replaced.end());
+  work.rows.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool same_object = LineOrder::object_of(claims[i].other) == work.object->index;
+    if (std::binary_search(replaced.begin(), replaced.end(), claims[i].order)) {
+      ++work.counts.superseded;
+      continue;
+    }
+    if (claims[i].verdict == Claims::Verdict::kSuperseded) {
+      ++work.counts.superseded;
+      if (!same_object) work.object->complete = false;
+      continue;
+    }
+    RowOnItsWay on_its_way;
+    on_its_way.row = &rows[i];
+    on_its_way.claim = claims[i];
+    on_its_way.repeated = same_object && claims[i].other != 0;
+    work.rows.push_back(on_its_way);
+  }
+  return {};
+}
+
+Task<void> RowStage::look_up(Work& work) {
+  std::vector<ProductId> ids;
+  ids.reserve(work.rows.size());
+  for (const auto& row : work.rows) ids.push_back(row.row->product.id);
+  std::vector<CacheEntry> entries(ids.size());
+  work.known = co_await cache_.find(ids, entries);
+  if (!work.known) co_return;
+  for (std::size_t i = 0; i < ids.size(); ++i) work.rows[i].entry = entries[i];
+}
+
+void RowStage::decide(Work& work, bool may_defer) {
+  std::vector<RowOnItsWay> going_on;
+  going_on.reserve(work.rows.size());
+  for (std::size_t i = 0; i < work.rows.size(); ++i) {
+    RowOnItsWay& row = work.rows[i];
+    CompareFacts facts;
+    facts.replaces_written = row.replaces_written();
+    facts.may_defer = may_defer;
+    facts.recordable = work.object->recordable();
+    if (row.entry.state == CacheEntry::State::kStored) {
+      facts.owner = catalogue_.where(row.entry.owner, work.object->id, work.object->index);
+    }
+    row.action = compare(row.row->fingerprint, row.entry, facts);
+    if (row.action == Action::kDefer && !defer(work, i)) row.action = Action::kChange;
+    if (row.action == Action::kDefer) continue;
+    if (row.action == Action::kDrop) {
+      ++work.counts.superseded;
+      work.object->complete = false;
+      continue;
+    }
+    // An equal row of an object listed later belongs to that one: this object cannot vouch for it.
+    if (row.action == Action::kKeep && facts.owner != OwnerIs::kThisObject &&
+        facts.owner != OwnerIs::kElsewhere) {
+      work.object->complete = false;
+    }
+    if (row.action == Action::kKeep || row.action == Action::kTakeOver) ++work.counts.unchanged;
+    going_on.push_back(row);
+  }
+  work.rows = std::move(going_on);
+}
+
+bool RowStage::defer(const Work& work, std::size_t i) {
+  const RowOnItsWay& row = work.rows[i];
+  const ProductView& product = row.row->product;
+  std::size_t bytes = sizeof(Deferred) + product.title.size();
+  for (const auto* text : {&product.category, &product.brand, &product.url, &product.description}) {
+    if (*text) bytes += (*text)->size();
+  }
+  std::lock_guard lock(deferred_mutex_);
+  if (deferred_bytes_ + bytes > options_.deferred_bytes) return false;
+  deferred_bytes_ += bytes;
+  ++work.object->deferred_rows;
+  deferred_.push_back(
+      {to_product(product), *row.row, row.claim, row.repeated, work.object, work.attempt, bytes});
+  return true;
+}
+
+Task<Result<void>> RowStage::take(std::span<const Row> rows, std::shared_ptr<ObjectState> object,
+                                  std::uint64_t attempt) {
+  Work work;
+  work.object = std::move(object);
+  work.attempt = attempt;
+  work.counts.lines = rows.size();
+  auto claimed = claim(work, rows);
+  if (!claimed) co_return std::unexpected(std::move(claimed.error()));
+  co_await look_up(work);
+  decide(work, true);
+  auto applied = co_await apply(work);
+  count(work, work.counts);
+  co_return applied;
+}
+
+Task<Result<void>> RowStage::take_deferred() {
+  std::vector<Deferred> all;
+  {
+    std::lock_guard lock(deferred_mutex_);
+    all = std::exchange(deferred_, {});
+    deferred_bytes_ = 0;
+  }
+  constexpr std::size_t kBatch = 1000;
+  for (std::size_t begin = 0; begin < all.size();) {
+    Work work;
+    work.object = all[begin].object;
+    work.attempt = all[begin].attempt;
+    std::size_t end = begin;
+    while (end < all.size() && end - begin < kBatch && all[end].object == work.object &&
+           all[end].attempt == work.attempt) {
+      Deferred& deferred = all[end++];
+      deferred.row.product = view_of(deferred.product);
+      RowOnItsWay row;
+      row.row = &deferred.row;
+      row.claim = deferred.claim;
+      row.repeated = deferred.repeated;
+      work.rows.push_back(row);
+    }
+    const bool stale = work.attempt != work.object->attempt;
+    const std::uint64_t rows = end - begin;
+    if (!stale) {
+      co_await look_up(work);
+      decide(work, false);
+      auto applied = co_await apply(work);
+      if (!applied) co_return std::unexpected(std::move(applied.error()));
+      count(work, work.counts);
+    }
+    work.object->deferred_rows -= rows;
+    begin = end;
+  }
+  co_return Result<void>();
+}
+
+// Writes what is to be written and hands over what changes hands.
+Task<Result<void>> RowStage::apply(Work& work) {
+  if (options_.dry_run) {
+    for (const auto& row : work.rows) {
+      if (row.action == Action::kAdd) ++work.counts.added;
+      if (row.action == Action::kChange) ++work.counts.changed;
+    }
+    co_return Result<void>();
+  }
+  co_await take_over(work);
+  auto written = co_await write(work);
+  co_return written;
+}
+
+Task<void> RowStage::take_over(Work& work) {
+  std::vector<ProductId> ids;
+  std::vector<CacheEntry> entries;
+  for (const auto& row : work.rows) {
+    if (row.action != Action::kTakeOver) continue;
+    ids.push_back(row.row->product.id);
+    entries.push_back(row.entry);
+    entries.back().owner = work.object->id;
+    entries.back().repeated = row.repeated;
+  }
+  if (ids.empty()) co_return;
+  const auto refused = co_await cache_.remember(ids, entries);
+  if (!refused || *refused > 0) work.object->complete = false;
+}
+
+// Tells the cache, before anything is written, that what it says of these rows will not hold any
+// more. Killed between this and remember(), the next run writes them again. False where the cache
+// could not be told.
+Task<bool> RowStage::make_dirty(Work& work, WriteTime& newest) {
+  std::vector<ProductId> ids;
+  for (const auto& row : work.rows) {
+    if (row.action == Action::kChange) ids.push_back(row.row->product.id);
+  }
+  if (!work.known || !cache_.on()) co_return false;
+  if (ids.empty()) co_return true;
+  const auto forgotten = co_await cache_.forget(ids, work.object->id);
+  if (forgotten) newest = *forgotten;
+  co_return forgotten.has_value();
+}
+
+Task<Result<void>> RowStage::write(Work& work) {
+  std::erase_if(work.rows, [](const RowOnItsWay& row) {
+    return row.action != Action::kAdd && row.action != Action::kChange;
+  });
+  if (work.rows.empty()) co_return Result<void>();
+  // The ticket comes before the mark: whoever sees the mark and writes after us waits for this
+  // ticket.
+  const auto ticket = tickets_.take();
+  std::vector<Claims::Claim> claims;
+  claims.reserve(work.rows.size());
+  for (const auto& row : work.rows) claims.push_back(row.claim);
+  auto marked = claims_.mark_written(claims);
+  if (!marked) co_return std::unexpected(std::move(marked.error()));
+  bool replaces_written = false;
+  std::vector<RowOnItsWay> last;
+  last.reserve(work.rows.size());
+  for (std::size_t i = 0; i < work.rows.size(); ++i) {
+    if (claims[i].verdict == Claims::Verdict::kSuperseded) {
+      ++work.counts.superseded;
+      if (LineOrder::object_of(claims[i].other) != work.object->index) {
+        work.object->complete = false;
+      }
+      continue;
+    }
+    replaces_written = replaces_written || work.rows[i].replaces_written();
+    last.push_back(work.rows[i]);
+  }
+  work.rows = std::move(last);
+  if (work.rows.empty()) co_return Result<void>();
+  if (replaces_written) co_await tickets_.wait_before(ticket.number());
+
+  WriteTime newest = 0;
+  const bool told = co_await make_dirty(work, newest);
+  if (!told) {
+    auto disowned = co_await cache_.before_blind_write();
+    if (!disowned) co_return std::unexpected(std::move(disowned.error()));
+  }
+  // The time is taken after forget(): newer than everything that the cache knew of these rows.
+  const WriteTime time = clock_.next(newest);
+  std::vector<ProductView> products;
+  products.reserve(work.rows.size());
+  for (const auto& row : work.rows) products.push_back(row.row->product);
+  const auto stored = std::make_unique<bool[]>(products.size());
+  const std::span<bool> stored_span(stored.get(), products.size());
+  auto saved = co_await store_.save_many(products, time, stored_span);
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    if (!stored[i]) continue;
+    ++work.counts.written;
+    ++(work.rows[i].action == Action::kAdd ? work.counts.added : work.counts.changed);
+  }
+  if (told) {
+    co_await remember(work, stored_span, time);
+  } else {
+    work.object->complete = false;
+  }
+  if (!saved) work.object->complete = false;
+  co_return saved;
+}
+
+// Only acknowledged rows are remembered.
+Task<void> RowStage::remember(Work& work, std::span<const bool> stored, WriteTime time) {
+  std::vector<ProductId> ids;
+  std::vector<CacheEntry> entries;
+  ids.reserve(work.rows.size());
+  entries.reserve(work.rows.size());
+  for (std::size_t i = 0; i < work.rows.size(); ++i) {
+    if (!stored[i]) continue;
+    const auto& row = work.rows[i];
+    ids.push_back(row.row->product.id);
+    CacheEntry entry;
+    entry.state = CacheEntry::State::kStored;
+    entry.repeated = row.repeated;
+    entry.fingerprint = row.row->fingerprint;
+    entry.time = time;
+    entry.owner = work.object->id;
+    entries.push_back(entry);
+  }
+  if (ids.empty()) co_return;
+  const auto refused = co_await cache_.remember(ids, entries);
+  if (!refused || *refused > 0) work.object->complete = false;
+}
+
+}  // namespace dataflow::pipeline

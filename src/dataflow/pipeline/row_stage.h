@@ -1,0 +1,74 @@
+// RowStage: compares the rows of a block with the cache, writes those that are new or changed, and
+// remembers them after the store's acknowledgement.
+//
+// The order of things is what makes the promises hold; each step says why where it stands. Thread
+// safe: blocks are worked on at the same time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "dataflow/error.h"
+#include "dataflow/pipeline/catalogue.h"
+#include "dataflow/pipeline/claims.h"
+#include "dataflow/pipeline/compare.h"
+#include "dataflow/pipeline/guarded_cache.h"
+#include "dataflow/pipeline/object_state.h"
+#include "dataflow/pipeline/options.h"
+#include "dataflow/pipeline/progress.h"
+#include "dataflow/pipeline/row.h"
+#include "dataflow/pipeline/tickets.h"
+#include "dataflow/pipeline/write_clock.h"
+#include "dataflow/product_service.h"
+
+namespace dataflow::pipeline {
+
+class RowStage {
+ public:
+  // All references outlive the stage.
+  RowStage(const Options& options, ProductService& store, GuardedCache& cache, Catalogue& catalogue,
+           Claims& claims, Progress& progress);
+  ~RowStage();
+
+  // Takes the rows of one block. The rows (and what they point into) stay valid until the task is
+  // done. Errors are the store's, or the disk's under the claims.
+  Task<Result<void>> take(std::span<const Row> rows, std::shared_ptr<ObjectState> object,
+                          std::uint64_t attempt);
+
+  // Decides the rows that were put off. To be called when every block of the run has been taken.
+  Task<Result<void>> take_deferred();
+
+ private:
+  struct Work;
+  struct Deferred;
+
+  Result<void> claim(Work& work, std::span<const Row> rows);
+  Task<void> look_up(Work& work);
+  void decide(Work& work, bool may_defer);
+  bool defer(const Work& work, std::size_t i);
+  Task<Result<void>> apply(Work& work);
+  Task<Result<void>> write(Work& work);
+  Task<bool> make_dirty(Work& work, WriteTime& newest);
+  Task<void> remember(Work& work, std::span<const bool> stored, WriteTime time);
+  Task<void> take_over(Work& work);
+  void count(Work& work, const Counts& counts);
+
+  const Options& options_;
+  ProductService& store_;
+  GuardedCache& cache_;
+  Catalogue& catalogue_;
+  Claims& claims_;
+  Progress& progress_;
+  WriteClock clock_;
+  Tickets tickets_;
+
+  std::mutex deferred_mutex_;
+  std::vector<Deferred> deferred_;
+  std::size_t deferred_bytes_ = 0;
+};
+
+}  // namespace dataflow::pipeline
