@@ -51,6 +51,15 @@ choose_port() {
 record() { echo "$3" >"$state/$1/$2"; }
 recorded() { cat "$state/$1/$2" 2>/dev/null || echo "${3:-}"; }
 
+# own_port SERVICE BASE: the port remembered, or a new one where it was never chosen or another program took it since.
+own_port() {
+  local port
+  port=$(recorded "$1" port)
+  if [[ -z $port ]] || ! probe free "$port" 127.0.0.1; then port=$(choose_port "$2" 127.0.0.1); fi
+  record "$1" port "$port"
+  echo "$port"
+}
+
 # fill TEMPLATE NAME VALUE...: the template with every @NAME@ replaced.
 fill() {
   local text
@@ -86,19 +95,22 @@ one_status() {
   return 1
 }
 
-# What `start` leaves behind for people and programs: the environment and the configuration of all that is up.
+# What `start` leaves behind for people and programs: the environment and the configuration of all that runs, also of a
+# cluster that lost a node.
 publish() {
-  local service
+  local service living
+  living=$(all_living)
   : >"$state/env"
   echo "# Written by scripts/servers.sh; valid until the servers are stopped." >"$state/dataflow.conf"
   for service in cassandra redis s3; do
-    if "${service}_up"; then
+    if [[ $living == *"$state/$service/"* ]]; then
       "${service}_environment" >>"$state/env"
       "${service}_configuration" >>"$state/dataflow.conf"
     fi
   done
 }
 
+# No `||` behind the calls here: it would switch off the strict mode inside them.
 start_services() {
   local service
   ran_before=$(all_living)
@@ -109,9 +121,9 @@ start_services() {
   trap 'exit 143' TERM
   for service in "${services[@]}"; do
     if [[ $service == cassandra ]]; then
-      cassandra_start "$nodes" || exit 1
+      cassandra_start "$nodes"
     else
-      "${service}_start" || exit 1
+      "${service}_start"
     fi
   done
   publish

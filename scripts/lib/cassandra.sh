@@ -42,11 +42,11 @@ cassandra_start() {
   ((nodes > 0)) || nodes=1
   java=$(find_java)
   jars=$(jars_of cassandra)
-  ((running > 0)) || cassandra_prepare "$nodes"
-  for ((node = 1; node <= nodes; ++node)); do cassandra_start_node "$node" || return 1; done
+  if ((running == 0)); then cassandra_prepare "$nodes"; fi
+  for ((node = 1; node <= nodes; ++node)); do cassandra_start_node "$node"; done
   for ((node = 1; node <= nodes; ++node)); do
     await_ready "Cassandra node $node (its view of the others)" "$state/cassandra/node$node" "$cassandra_start_s" \
-      probe cql "127.0.0.$node" "$(recorded cassandra native_port)" $((nodes - 1)) || return 1
+      probe cql "127.0.0.$node" "$(recorded cassandra native_port)" $((nodes - 1))
   done
 }
 
@@ -70,7 +70,7 @@ cassandra_prepare() {
 }
 
 cassandra_start_node() {
-  local node=$1 base=$state/cassandra/node$1 native storage heap=1G flags=()
+  local node=$1 base=$state/cassandra/node$1 native storage heap=1G ring_delay_ms=100 flags=()
   if lives "$base"; then return 0; fi
   native=$(recorded cassandra native_port)
   storage=$(recorded cassandra storage_port)
@@ -78,14 +78,18 @@ cassandra_start_node() {
     die "another program listens on port $native or $storage of 127.0.0.$node, which belonged to Cassandra node $node.
 Choose new ports, with empty data, by: scripts/servers.sh stop cassandra; scripts/servers.sh start cassandra"
   fi
-  (($(recorded cassandra nodes) == 1)) || heap=768M
+  if (($(recorded cassandra nodes) > 1)); then
+    heap=768M
+    # Also how long a joining node waits for its seed's first answer: on a busy machine that takes seconds.
+    ring_delay_ms=15000
+  fi
   heap=${DATAFLOW_SERVERS_HEAP:-$heap}
   mapfile -t flags < <(cassandra_module_flags)
   say "Starting Cassandra node $node on 127.0.0.$node:$native (log: $base.log)"
   launch "$base" "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -Djdk.attach.allowAttachSelf=true "${flags[@]}" \
     -Djava.io.tmpdir="$base/tmp" -Dcassandra.config="file://$base/conf/cassandra.yaml" \
     -Dcassandra.storagedir="$base" -Dlogback.configurationFile="file://$base/conf/logback.xml" \
-    -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms=100 \
+    -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms="$ring_delay_ms" \
     -Dcassandra-foreground=yes -cp "$base/conf:$jars/*" org.apache.cassandra.service.CassandraDaemon
   await_ready "Cassandra node $node" "$base" "$cassandra_start_s" probe cql "127.0.0.$node" "$native" 0
 }

@@ -15,10 +15,7 @@ redis_start() {
   if ! lives "$base"; then
     need redis-server redis-server test
     mkdir -p "$state/redis"
-    port=$(recorded redis port "$(choose_port 16379 127.0.0.1)")
-    # Another program may have taken the port since: nothing is kept, so any other will do.
-    probe free "$port" 127.0.0.1 || port=$(choose_port 16379 127.0.0.1)
-    record redis port "$port"
+    port=$(own_port redis 16379)
     say "Starting Redis on 127.0.0.1:$port (log: $base.log)"
     launch "$base" redis-server --bind 127.0.0.1 --port "$port" --save '' --appendonly no --daemonize no \
       --dir "$state/redis"

@@ -29,8 +29,8 @@ s3_status() {
 s3_start() {
   local base=$state/s3/s3 bucket status
   need curl curl build
-  lives "$base" || s3_launch "$base"
-  await_ready S3 "$base" 60 s3_up || return 1
+  if ! lives "$base"; then s3_launch "$base"; fi
+  await_ready S3 "$base" 60 s3_up
   bucket=${AWS_S3_BUCKET:-$(recorded s3 bucket casestudy)}
   status=$(s3_status_of PUT "$bucket")
   # 409: the bucket is there already.
@@ -43,9 +43,7 @@ s3_launch() {
   java=$(find_java)
   jars=$(jars_of s3)
   mkdir -p "$state/s3"/{objects,tmp,conf}
-  port=$(recorded s3 port "$(choose_port 18080 127.0.0.1)")
-  probe free "$port" 127.0.0.1 || port=$(choose_port 18080 127.0.0.1)
-  record s3 port "$port"
+  port=$(own_port s3 18080)
   cp "$root/tests/servers/logback.xml" "$state/s3/conf/"
   fill "$root/tests/servers/s3/s3proxy.conf" PORT "$port" KEY "$s3_key" SECRET "$s3_secret" REGION "$s3_region" \
     DIRECTORY "$state/s3" >"$state/s3/conf/s3proxy.conf"
