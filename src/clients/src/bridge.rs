@@ -52,6 +52,8 @@ pub mod ffi {
         pass: String,
         /// Of writes and reads: "one", "quorum", "local_quorum", "all", ...
         consistency: String,
+        /// The datacenter whose nodes are asked; empty: any.
+        datacenter: String,
         connect_timeout_ms: u32,
         request_timeout_ms: u32,
     }
@@ -72,9 +74,10 @@ pub mod ffi {
         bucket: String,
         /// Empty: from the environment or the client's default.
         region: String,
-        /// Empty: AWS itself.
+        /// Empty: from the environment (AWS_ENDPOINT_URL), else AWS itself.
         endpoint: String,
         connect_timeout_ms: u32,
+        /// The longest pause of an answer; the whole of it may take ten times as long.
         request_timeout_ms: u32,
         /// Retries of one request by the client itself (throttling, 5xx, broken connections).
         retries: u32,
@@ -98,8 +101,8 @@ pub mod ffi {
         fn connect(self: &Cassandra, done: UniquePtr<Completion>);
         /// One unprepared statement, on any node. The rows' cells in order, undecoded; `number`: columns.
         fn query(self: &Cassandra, cql: &str, done: UniquePtr<Completion>);
-        /// The same on every node of the cluster, rows of all nodes one after another; fails where one node
-        /// does not answer.
+        /// The same on every node of the cluster, for what a node says of itself: rows of all nodes one after another,
+        /// each with one cell more at its front, the node's host id. Skips nodes that do not answer; fails where none does.
         fn query_each_node(self: &Cassandra, cql: &str, done: UniquePtr<Completion>);
         /// The statements that `save` and `select` use from now on.
         fn prepare(self: &Cassandra, insert: &str, select: &str, done: UniquePtr<Completion>);
@@ -125,10 +128,12 @@ pub mod ffi {
         fn redis_new(options: RedisOptions) -> Box<Redis>;
         /// Connects (again, if it was connected).
         fn connect(self: &Redis, done: UniquePtr<Completion>);
+        /// False before connect() is done, and once a call found the connection lost: it never reconnects by itself.
+        fn connected(self: &Redis) -> bool;
         /// A pipeline of commands in one round trip. Arguments one after another in `bytes`, their lengths in
         /// `lengths`, `commands` the number of arguments of each command. The reply has the values of all
         /// answers flattened in order: strings as they are, integers in decimal, nil as -1. The first command
-        /// that the server refuses makes the whole reply an error. `number`: values.
+        /// that the server refuses makes the whole reply an error, its cause the server's words. `number`: values.
         fn call(
             self: &Redis,
             bytes: &[u8],
@@ -146,7 +151,7 @@ pub mod ffi {
         /// The same three values for one object.
         fn head(self: &S3, key: &str, done: UniquePtr<Completion>);
         /// `length` bytes from `offset`, only if the ETag is still `if_match` (empty: any): Conflict otherwise.
-        /// Unavailable where fewer bytes came.
+        /// Unavailable where fewer bytes came. `number`: the size of the whole object.
         fn get(
             self: &S3,
             key: &str,

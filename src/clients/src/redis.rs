@@ -1,19 +1,265 @@
-use crate::bridge::{spawn, RedisOptions, Done, Reply, Status};
+//! The Redis client: one multiplexed connection.
+//!
+//! It never reconnects by itself. A lost connection may come back to a restarted server with older data,
+//! so whoever decides what to trust has to make a new `Redis` and look at the server first.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, Pipeline,
+    ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, Value,
+};
+
+use crate::bridge::{spawn, Done, IntoReply, RedisOptions, Reply, Status};
 
 pub struct Redis {
-    options: RedisOptions,
+    options: Arc<RedisOptions>,
+    /// None: not connected yet, or the connection was lost.
+    connection: Arc<Mutex<Option<MultiplexedConnection>>>,
 }
 
 pub fn redis_new(options: RedisOptions) -> Box<Redis> {
-    Box::new(Redis { options })
+    Box::new(Redis { options: Arc::new(options), connection: Arc::default() })
 }
 
 impl Redis {
     pub fn connect(&self, done: Done) {
-        spawn(done, async { Reply::error(Status::Internal, "not written yet", "") });
+        let (options, slot) = (self.options.clone(), self.connection.clone());
+        spawn(done, async move {
+            match open(&options).await {
+                Ok(connection) => {
+                    *slot.lock().unwrap() = Some(connection);
+                    Reply::ok()
+                }
+                Err(error) => Failure { options: &options, error }.into_reply(),
+            }
+        });
+    }
+
+    pub fn connected(&self) -> bool {
+        self.connection.lock().unwrap().is_some()
     }
 
     pub fn call(&self, bytes: &[u8], lengths: &[u32], commands: &[u32], done: Done) {
-        spawn(done, async { Reply::error(Status::Internal, "not written yet", "") });
+        let pipeline = pack(bytes, lengths, commands);
+        let (options, slot) = (self.options.clone(), self.connection.clone());
+        let connection = slot.lock().unwrap().clone();
+        spawn(done, async move {
+            let Some(mut connection) = connection else {
+                return lost(&options, "not connected");
+            };
+            match answers(&mut connection, &pipeline).await {
+                Ok(values) => values,
+                Err(error) => {
+                    // A timeout is no loss: later calls stay behind this one, in order.
+                    if error.is_unrecoverable_error() {
+                        *slot.lock().unwrap() = None;
+                    }
+                    Failure { options: &options, error }.into_reply()
+                }
+            }
+        });
     }
+}
+
+/// Connects, logs in and selects the database.
+async fn open(options: &RedisOptions) -> RedisResult<MultiplexedConnection> {
+    let timeout = Duration::from_millis(options.response_timeout_ms.into());
+    let (host, port) = host_and_port(&options.addr)?;
+    let info = ConnectionAddr::Tcp(host, port)
+        .into_connection_info()?
+        .set_tcp_settings(
+            // Without it a peer that vanished would keep the connection, and its calls, for minutes.
+            TcpSettings::default().set_nodelay(true).set_user_timeout(timeout * 2),
+        )
+        .set_redis_settings(
+            RedisConnectionInfo::default()
+                .set_protocol(ProtocolVersion::RESP2)
+                .set_skip_set_lib_name(),
+        );
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_millis(options.connect_timeout_ms.into())))
+        .set_response_timeout(Some(timeout));
+    let mut connection =
+        Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?;
+    // Not left to the crate: its errors here do not carry the server's words.
+    let mut greeting = Pipeline::new();
+    if !options.pass.is_empty() {
+        greeting.cmd("AUTH");
+        if !options.user.is_empty() {
+            greeting.arg(&options.user);
+        }
+        greeting.arg(&options.pass);
+    }
+    greeting.cmd("SELECT").arg(options.db);
+    answers(&mut connection, &greeting).await?;
+    Ok(connection)
+}
+
+fn host_and_port(addr: &str) -> RedisResult<(String, u16)> {
+    let wrong = || RedisError::from((ErrorKind::InvalidClientConfig, "not \"host:port\""));
+    let (host, port) = addr.rsplit_once(':').ok_or_else(wrong)?;
+    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    Ok((host.to_string(), port.parse().map_err(|_| wrong())?))
+}
+
+/// The commands in the crate's form; an allocation or two a command, none an argument.
+fn pack(bytes: &[u8], lengths: &[u32], commands: &[u32]) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    let (mut bytes, mut lengths) = (bytes, lengths);
+    for &arguments in commands {
+        let (these, later) = lengths.split_at(arguments as usize);
+        let size = these.iter().map(|&length| length as usize).sum();
+        let mut command = Cmd::with_capacity(these.len(), size);
+        for &length in these {
+            let (argument, rest) = bytes.split_at(length as usize);
+            command.arg(argument);
+            bytes = rest;
+        }
+        lengths = later;
+        pipeline.add_command(command);
+    }
+    pipeline
+}
+
+async fn answers(
+    connection: &mut MultiplexedConnection,
+    pipeline: &Pipeline,
+) -> RedisResult<Reply> {
+    let values = connection.send_packed_commands(pipeline, 0, pipeline.len()).await?;
+    let mut reply = Reply::ok();
+    for value in values {
+        flatten(value, &mut reply)?;
+    }
+    reply.number = reply.lengths.len() as i64;
+    Ok(reply)
+}
+
+fn flatten(value: Value, reply: &mut Reply) -> RedisResult<()> {
+    match value {
+        Value::Nil => reply.push_null(),
+        Value::Int(number) => reply.push(number.to_string().as_bytes()),
+        Value::BulkString(bytes) => reply.push(&bytes),
+        Value::SimpleString(text) => reply.push(text.as_bytes()),
+        Value::Okay => reply.push(b"OK"),
+        Value::Array(values) => {
+            reply.lengths.reserve(values.len());
+            for value in values {
+                flatten(value, reply)?;
+            }
+        }
+        Value::ServerError(error) => return Err(error.into()),
+        // The other kinds belong to RESP3.
+        _ => return Err((ErrorKind::UnexpectedReturnType, "an answer of an unknown kind").into()),
+    }
+    Ok(())
+}
+
+fn lost(options: &RedisOptions, cause: &str) -> Reply {
+    let message = format!("the connection to Redis at {} was lost", options.addr);
+    Reply::error(Status::Unavailable, message, cause)
+}
+
+struct Failure<'a> {
+    options: &'a RedisOptions,
+    error: RedisError,
+}
+
+impl IntoReply for Failure<'_> {
+    fn into_reply(self) -> Reply {
+        let Failure { options, error } = self;
+        if let Some(code) = error.code() {
+            return refusal(options, code, error.detail().unwrap_or_default());
+        }
+        let addr = &options.addr;
+        if error.is_timeout() {
+            let message = format!(
+                "Redis at {addr} did not answer within {} ms (connecting: {} ms): see whether it \
+                 is overloaded or stopped",
+                options.response_timeout_ms, options.connect_timeout_ms
+            );
+            return Reply::error(Status::Unavailable, message, error);
+        }
+        match error.kind() {
+            ErrorKind::InvalidClientConfig => {
+                Reply::error(Status::Invalid, format!("redis.addr is \"{addr}\""), error)
+            }
+            ErrorKind::Io if error.is_connection_dropped() && !error.is_connection_refusal() => {
+                lost(options, &error.to_string())
+            }
+            ErrorKind::Io => {
+                let message =
+                    format!("cannot connect to Redis at {addr}: start it or correct redis.addr");
+                Reply::error(Status::Unavailable, message, error)
+            }
+            _ => {
+                let message = format!("what answers at {addr} does not talk as Redis does");
+                Reply::error(Status::Unavailable, message, error)
+            }
+        }
+    }
+}
+
+/// What the server's own error means; `cause` has its words.
+fn refusal(options: &RedisOptions, code: &str, detail: &str) -> Reply {
+    let addr = &options.addr;
+    let (status, message) = match meant(code, detail) {
+        "WRONGPASS" | "NOAUTH" => (
+            Status::Unauthorized,
+            format!("Redis at {addr} refused the credentials: correct redis.user and redis.pass"),
+        ),
+        "ERR" if detail.contains("AUTH") => (
+            Status::Unauthorized,
+            format!("Redis at {addr} has no such password: correct redis.user and redis.pass"),
+        ),
+        "NOPERM" => (
+            Status::Unauthorized,
+            format!("redis.user may not do at {addr} what a cache needs: widen its ACL"),
+        ),
+        "ERR" if detail.contains("DB index") => (
+            Status::Invalid,
+            format!("Redis at {addr} has no database {}: correct redis.db", options.db),
+        ),
+        "OOM" => (
+            Status::Unavailable,
+            format!("Redis at {addr} is full: raise its maxmemory or let it evict keys"),
+        ),
+        "LOADING" => (
+            Status::Unavailable,
+            format!("Redis at {addr} is still loading its data: wait until it is done"),
+        ),
+        "BUSY" => (
+            Status::Unavailable,
+            format!("Redis at {addr} is busy with somebody's script: wait or kill the script"),
+        ),
+        "READONLY" => (
+            Status::Unavailable,
+            format!("Redis at {addr} is a read-only replica: name its primary in redis.addr"),
+        ),
+        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => (
+            Status::Unavailable,
+            format!("Redis at {addr} is part of a cluster: name a single server in redis.addr"),
+        ),
+        _ => (
+            Status::Unavailable,
+            format!(
+                "Redis at {addr} refused a command: see whether it is Redis 6 or newer and well"
+            ),
+        ),
+    };
+    Reply::error(status, message, format!("{code} {detail}"))
+}
+
+/// An error inside a script is an ERR that quotes the real one (Redis 6), or tells of it in words.
+fn meant<'a>(code: &'a str, detail: &str) -> &'a str {
+    if code != "ERR" {
+        return code;
+    }
+    if detail.contains("ACL failure in script") || detail.contains("executing the script can't") {
+        return "NOPERM";
+    }
+    ["OOM", "READONLY"].into_iter().find(|c| detail.contains(&format!(" -{c} "))).unwrap_or(code)
 }
