@@ -85,7 +85,7 @@ As root: apt-get update && apt-get install $*"
   # --no-remove: a package that conflicts with one of yours is your decision.
   if ! as_root "${apt[@]}" install --no-install-recommends --no-remove "$@" >>"$log" 2>&1 </dev/null; then
     no_longer_keep_services_off
-    tail -n 15 "$log" >&2
+    grep -m 5 '^E: ' "$log" >&2 || tail -n 10 "$log" >&2
     die "apt-get could not install: $*
 See above: no network, no such package in your sources (bookworm and bookworm-security), or a conflict? Log: $log"
   fi

@@ -32,3 +32,11 @@ find_python() {
     command -v python3 || die "'python3' is missing (Debian package python3). Install it with: scripts/install.sh test"
   fi
 }
+
+# forget_settings: from here on the programs do not see the settings of the shell that called.
+forget_settings() {
+  local variable
+  for variable in $(compgen -e | grep -E '^DATAFLOW_(CASSANDRA|REDIS|ROCKSDB|S3|HTTP|PIPELINE)_' || true); do
+    unset "$variable"
+  done
+}

@@ -3,7 +3,7 @@
 probe.py port BASE HOST...      prints the first port from BASE that can be bound on every HOST
 probe.py free PORT HOST...      succeeds when PORT can be bound on every HOST
 probe.py redis HOST PORT        succeeds when a Redis answers PING
-probe.py cql HOST PORT PEERS    succeeds when a Cassandra answers a query and knows PEERS other nodes
+probe.py cql HOST PORT PEERS    succeeds when a Cassandra answers a query and knows PEERS other nodes, or asks who we are
 """
 import socket
 import struct
@@ -11,6 +11,7 @@ import sys
 
 TIMEOUT_S = 5
 PORTS_TRIED = 200
+PEERS_UNKNOWN = 1 << 31
 
 
 def can_bind(host, port):
@@ -48,11 +49,13 @@ def cql_call(connection, opcode, body):
 
 
 def cql_peers(host, port):
-    """How many rows system.peers has: the other nodes this one knows."""
-    startup, ready, query, result = 1, 2, 7, 8
+    """How many rows system.peers has: the other nodes this one knows. A server that wants a login does not say."""
+    startup, ready, authenticate, query, result = 1, 2, 3, 7, 8
     with socket.create_connection((host, port), TIMEOUT_S) as connection:
         option = b"".join(struct.pack(">H", len(s)) + s for s in (b"CQL_VERSION", b"3.0.0"))
         reply, _ = cql_call(connection, startup, struct.pack(">H", 1) + option)
+        if reply == authenticate:
+            return PEERS_UNKNOWN
         if reply != ready:
             raise OSError(f"STARTUP answered with opcode {reply}")
         text = b"SELECT count(*) FROM system.peers"

@@ -63,7 +63,7 @@ await_ready() {
     ((SECONDS < deadline)) || why="not ready in time"
     if [[ $why ]]; then
       say "--- end of $base.log"
-      tail -n 25 "$base.log" >&2 || true
+      tail -n 15 "$base.log" | cut -c1-240 >&2 || true
       say "---"
       say "error: $name did not start: $why. Its whole log: $base.log"
       return 1

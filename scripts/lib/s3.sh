@@ -61,5 +61,8 @@ s3_environment() {
   export_line AWS_S3_BUCKET "$(recorded s3 bucket)"
 }
 
-# The programs take S3's settings from the environment only, as the rest of the world does.
-s3_configuration() { :; }
+# The credentials are the environment's, as everywhere.
+s3_configuration() {
+  printf '[s3]\nbucket = "%s"\nregion = "%s"\nendpoint = "http://127.0.0.1:%s"\n\n' \
+    "$(recorded s3 bucket)" "$s3_region" "$(recorded s3 port)"
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Everything a change must pass: installs what the tests need, builds, starts real servers (scripts/servers.sh), runs all
+# tests under ctest, stops what it started.
+#
+# usage: scripts/test.sh [CTEST_ARGUMENT...]
+#
+# The arguments go to ctest, of each preset: scripts/test.sh -L unit, scripts/test.sh -R Pipeline
+# environment: DATAFLOW_PRESETS  the presets to build and test, in order (default: "release asan")
+# exit codes: 0 all tests passed, 1 something failed, 130 and 143 interrupted
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib/common.sh
+source "$here/lib/common.sh"
+# shellcheck source=scripts/lib/toolchain.sh
+source "$here/lib/toolchain.sh"
+# shellcheck source=scripts/lib/steps.sh
+source "$here/lib/steps.sh"
+
+read -r -a presets <<<"${DATAFLOW_PRESETS:-release asan}"
+times=()
+
+# timed NAME COMMAND...: for the table at the end.
+timed() {
+  local name=$1 begin=$SECONDS
+  shift
+  "$@"
+  times+=("$(printf '%-24s %5d s' "$name" $((SECONDS - begin)))")
+}
+
+# Two runs in one folder would build over each other.
+only_one() {
+  mkdir -p "$root/build"
+  exec 8>"$root/build/test.lock"
+  flock --nonblock 8 || die "another scripts/test.sh runs in this folder"
+}
+
+# The interpreter of the end-to-end tests, with its packages, in the user's cache. The requirements' hash is in the
+# name, so a changed version makes a new one.
+prepare_python() {
+  local requirements=$root/tests/e2e/requirements.txt python key
+  python=$(find_python)
+  key=$({ "$python" --version && cat "$requirements"; } | sha256sum | cut -c1-12)
+  venv=$user_cache/python/e2e-$key
+  if [[ ! -e $venv/complete ]]; then
+    step venv "Creating the Python environment $venv" make_venv "$python" "$requirements"
+  fi
+  export DATAFLOW_PYTHON=$venv/bin/python
+}
+
+make_venv() {
+  "$1" -m venv --clear "$venv" &&
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -r "$2" &&
+    touch "$venv/complete"
+}
+
+start_servers() {
+  local environment
+  # Servers of its own: a developer's go on running, and tests find fresh ones.
+  export DATAFLOW_SERVERS_DIR=$root/build/test-servers
+  trap stop_servers EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  "$root/scripts/servers.sh" stop 8>&-
+  forget_settings
+  unset AWS_S3_BUCKET AWS_SESSION_TOKEN AWS_PROFILE AWS_ENDPOINT_URL_S3
+  environment=$("$root/scripts/servers.sh" start 8>&-)
+  eval "$environment"
+}
+
+stop_servers() {
+  "$root/scripts/servers.sh" stop || say "warning: the servers could not be stopped; see scripts/servers.sh status"
+}
+
+# run_tests PRESET CTEST_ARGUMENT...: a failure is remembered, so that the other presets are tested as well.
+run_tests() {
+  local preset=$1 log=$logs/ctest-$1.log code=0
+  shift
+  export DATAFLOW_BIN_DIR=$root/build/$preset
+  say "Testing (preset $preset, log: $log)"
+  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel "$(nproc)" "$@" 2>&1 |
+    tee "$log" || code=$?
+  if ((code)); then failed+=("$preset"); fi
+}
+
+# How many tests of each label ran, as ctest counted them.
+report() {
+  local preset
+  say ""
+  for preset in "${presets[@]}"; do
+    say "preset $preset: $(grep -E 'tests passed' "$logs/ctest-$preset.log" 2>/dev/null || echo 'not run')"
+    sed -nE 's/^([a-z0-9_]+) += +([0-9.]+) sec\*proc \(([0-9]+) tests?\)/  \1: \3 tests/p' \
+      "$logs/ctest-$preset.log" 2>/dev/null >&2 || true
+  done
+  printf '%s\n' "${times[@]}" >&2
+  say "total                    $(printf '%5d' $SECONDS) s"
+}
+
+main() {
+  case ${1:-} in
+    -h | --help) usage_of "$0"; exit 0 ;;
+  esac
+  cd "$root"
+  failed=()
+  only_one
+  timed install "$root/scripts/install.sh" build test
+  use_cargo
+  timed python prepare_python
+  for preset in "${presets[@]}"; do
+    rm -f "$logs/ctest-$preset.log"
+    timed "build $preset" build_preset "$preset"
+  done
+  export ASAN_OPTIONS=${ASAN_OPTIONS:-halt_on_error=1:detect_leaks=1:strict_string_checks=1:check_initialization_order=1}
+  export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+  timed servers start_servers
+  for preset in "${presets[@]}"; do timed "test $preset" run_tests "$preset" "$@"; done
+  report
+  ((${#failed[@]} == 0)) || die "tests failed: ${failed[*]}. Logs: $logs/ctest-*.log"
+}
+main "$@"
