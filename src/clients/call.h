@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,14 +20,17 @@ namespace dataflow::clients {
 // The domain's error in a reply that is not ok.
 Error error_of(const Reply& reply);
 
-// Calls `start` with the completion and awaits its reply. Slices that `start` passes on are
-// borrowed until then: keep what they point into in the frame that awaits this.
+// Calls `start` with the completion and awaits its reply. Slices that `start` passes on are borrowed until
+// then: keep what they point into in the frame that awaits this. `start` captures references and plain
+// values only (see async_value).
 template <class Start>
 Task<Result<Reply>> call(Start start) {
-  Reply finished = co_await async_value<Reply>([start = std::move(start)](auto done) mutable {
+  static_assert(std::is_trivially_destructible_v<Start>);
+  auto begin = [&start](auto done) {
     start(std::make_unique<Completion>(
         [done = std::move(done)](Reply* reply) mutable { done(std::move(*reply)); }));
-  });
+  };
+  Reply finished = co_await async_value<Reply>(begin);
   if (finished.status != Status::Ok) co_return std::unexpected(error_of(finished));
   co_return std::move(finished);
 }

@@ -53,11 +53,28 @@ Task<int> value_from_another_thread() {
   co_return *value;
 }
 
+// g++ 12 destroys temporaries of awaited expressions twice if they are closures with destructors.
+Task<int> value_of_a_closure_that_owns(std::shared_ptr<int> owned) {
+  auto start = [owned](auto done) { done(*owned); };
+  auto value = co_await async_value<int>(start);
+  co_return value;
+}
+
 TEST(Task, AwaitsAMoveOnlyValueFromAForeignThread) {
   boost::asio::io_context io;
   auto result = boost::asio::co_spawn(io, value_from_another_thread(), boost::asio::use_future);
   io.run();
   EXPECT_EQ(result.get(), 42);
+}
+
+TEST(Task, AClosureThatOwnsSomethingIsDestroyedOnce) {
+  boost::asio::io_context io;
+  auto owned = std::make_shared<int>(7);
+  auto result =
+      boost::asio::co_spawn(io, value_of_a_closure_that_owns(owned), boost::asio::use_future);
+  io.run();
+  EXPECT_EQ(result.get(), 7);
+  EXPECT_EQ(owned.use_count(), 1);
 }
 
 }  // namespace

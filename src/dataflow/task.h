@@ -13,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace dataflow {
@@ -23,22 +24,36 @@ using Task = boost::asio::awaitable<T>;
 // Awaits one value that a foreign thread delivers. `start` is called at once with a callback; whoever
 // holds the callback calls it exactly once, from any thread, with the value, which resumes the awaiting
 // coroutine on its own executor. The value must be movable; it may be move-only.
+//
+// `start` is named, not a temporary: g++ 12 destroys a closure twice that is made inside an awaited
+// expression and captures anything that has a destructor.
 template <class T, class Start>
-Task<T> async_value(Start start) {
+Task<T> async_value(Start& start) {
   auto token = boost::asio::use_awaitable;
   co_return co_await boost::asio::async_initiate<decltype(token), void(T)>(
-      [](auto handler, Start begin) {
+      [](auto handler, Start* begin) {
         auto executor = boost::asio::get_associated_executor(handler);
         auto work = boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
-        begin(std::move_only_function<void(T)>(
+        (*begin)(std::move_only_function<void(T)>(
             [handler = std::move(handler), work = std::move(work)](T value) mutable {
-              boost::asio::post(work, [handler = std::move(handler),
-                                       value = std::move(value)]() mutable {
-                std::move(handler)(std::move(value));
-              });
+              boost::asio::post(
+                  work, [handler = std::move(handler), value = std::move(value)]() mutable {
+                    std::move(handler)(std::move(value));
+                  });
             }));
       },
-      token, std::move(start));
+      token, &start);
+}
+
+// The same for a closure that captures nothing but references and plain values.
+template <class T, class Start>
+Task<T> async_value(Start&& start)
+  requires(!std::is_lvalue_reference_v<Start> && std::is_trivially_destructible_v<Start>)
+{
+  // A copy in this frame: the temporary may be gone after the first suspension.
+  Start kept = start;
+  auto value = co_await async_value<T, Start>(kept);
+  co_return std::move(value);
 }
 
 }  // namespace dataflow

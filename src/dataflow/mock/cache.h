@@ -14,7 +14,7 @@ class Cache : public dataflow::Cache {
   // otherwise.
   explicit Cache(dataflow::Cache& inner);
 
-  Method<Result<void>(std::string_view)> open_fn{"Cache::open"};
+  Method<Result<void>(std::string_view, Mode)> open_fn{"Cache::open"};
   Method<Result<void>(std::span<const ProductId>, std::span<CacheEntry>)> find_fn{"Cache::find"};
   Method<Result<WriteTime>(std::span<const ProductId>, ObjectId)> forget_fn{"Cache::forget"};
   Method<Result<std::size_t>(std::span<const ProductId>, std::span<const CacheEntry>)> remember_fn{
@@ -24,7 +24,9 @@ class Cache : public dataflow::Cache {
   Method<Result<bool>(const Object&, std::string_view)> end_object_fn{"Cache::end_object"};
   Method<Result<bool>()> still_trustworthy_fn{"Cache::still_trustworthy"};
 
-  Task<Result<void>> open(std::string_view incarnation) override { return open_fn(incarnation); }
+  Task<Result<void>> open(std::string_view incarnation, Mode mode) override {
+    return open_fn(incarnation, mode);
+  }
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override {
     return find_fn(ids, entries);
   }

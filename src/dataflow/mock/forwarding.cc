@@ -18,7 +18,9 @@ ProductService::ProductService(dataflow::ProductService& inner) {
 }
 
 Cache::Cache(dataflow::Cache& inner) {
-  open_fn = [&inner](std::string_view incarnation) { return inner.open(incarnation); };
+  open_fn = [&inner](std::string_view incarnation, Cache::Mode mode) {
+    return inner.open(incarnation, mode);
+  };
   find_fn = [&inner](std::span<const ProductId> ids, std::span<CacheEntry> entries) {
     return inner.find(ids, entries);
   };

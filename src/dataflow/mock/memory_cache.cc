@@ -15,7 +15,7 @@ std::unexpected<Error> sizes_differ() {
 
 }  // namespace
 
-Task<Result<void>> MemoryCache::open(std::string_view incarnation) {
+Task<Result<void>> MemoryCache::open(std::string_view incarnation, Mode) {
   if (incarnation.empty()) co_return fail(ErrorCode::kInternal, "an incarnation has a name");
   const std::lock_guard lock(mutex_);
   if (incarnation != incarnation_) {
@@ -126,6 +126,8 @@ std::map<ProductId, CacheEntry> MemoryCache::entries() const {
 void MemoryCache::evict(ProductId id) {
   const std::lock_guard lock(mutex_);
   entries_.erase(id);
+  // A row without an entry can change hands unnoticed, so no record can be believed any more.
+  records_.clear();
   trustworthy_ = false;
 }
 

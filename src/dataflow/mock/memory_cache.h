@@ -18,7 +18,7 @@ namespace dataflow::mock {
 
 class MemoryCache : public dataflow::Cache {
  public:
-  Task<Result<void>> open(std::string_view incarnation) override;
+  Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) override;
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override;
   Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner) override;
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,

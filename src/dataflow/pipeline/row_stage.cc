@@ -282,7 +282,7 @@ Task<Result<void>> RowStage::write(Work& work) {
     if (!disowned) co_return std::unexpected(std::move(disowned.error()));
   }
   // The time is taken after forget(): newer than everything that the cache knew of these rows.
-  const WriteTime time = clock_.next(newest);
+  const WriteTime time = co_await clock_.next(newest, replaces_written);
   std::vector<ProductView> products;
   products.reserve(work.rows.size());
   for (const auto& row : work.rows) products.push_back(row.row->product);

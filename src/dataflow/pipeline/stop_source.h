@@ -44,14 +44,15 @@ class StopSource {
   template <class T, class Keep>
   Task<std::optional<T>> unless_stopped(Task<T> task, std::shared_ptr<Keep> keep) {
     auto executor = co_await boost::asio::this_coro::executor;
-    co_return co_await async_value<std::optional<T>>(
-        [this, executor, task = std::move(task), keep = std::move(keep)](auto done) mutable {
-          auto race = std::make_shared<Race<T>>();
-          race->done = std::move(done);
-          const std::uint64_t key = on_stop([race] { race->finish(std::nullopt); });
-          boost::asio::co_spawn(executor, run(std::move(task), race, std::move(keep), this, key),
-                                boost::asio::detached);
-        });
+    auto start = [&](auto done) {
+      auto race = std::make_shared<Race<T>>();
+      race->done = std::move(done);
+      const std::uint64_t key = on_stop([race] { race->finish(std::nullopt); });
+      boost::asio::co_spawn(executor, run(std::move(task), race, std::move(keep), this, key),
+                            boost::asio::detached);
+    };
+    auto first = co_await async_value<std::optional<T>>(start);
+    co_return std::move(first);
   }
 
  private:
