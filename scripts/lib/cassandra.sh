@@ -60,7 +60,7 @@ cassandra_prepare() {
   for ((node = 1; node <= nodes; ++node)); do
     mkdir -p "$state/cassandra/node$node"/{conf,tmp}
     cp "$root/tests/servers/logback.xml" "$state/cassandra/node$node/conf/"
-    fill "$root/tests/servers/cassandra/cassandra.yaml" CLUSTER "dataflow-$native" TOKENS "$tokens" \
+    fill "$root/tests/servers/cassandra/cassandra.yaml.in" CLUSTER "dataflow-$native" TOKENS "$tokens" \
       ADDRESS "127.0.0.$node" NATIVE_PORT "$native" STORAGE_PORT "$storage" \
       DIRECTORY "$state/cassandra/node$node" >"$state/cassandra/node$node/conf/cassandra.yaml"
   done

@@ -45,7 +45,7 @@ s3_launch() {
   mkdir -p "$state/s3"/{objects,tmp,conf}
   port=$(own_port s3 18080)
   cp "$root/tests/servers/logback.xml" "$state/s3/conf/"
-  fill "$root/tests/servers/s3/s3proxy.conf" PORT "$port" KEY "$s3_key" SECRET "$s3_secret" REGION "$s3_region" \
+  fill "$root/tests/servers/s3/s3proxy.conf.in" PORT "$port" KEY "$s3_key" SECRET "$s3_secret" REGION "$s3_region" \
     DIRECTORY "$state/s3" >"$state/s3/conf/s3proxy.conf"
   say "Starting S3 on 127.0.0.1:$port (log: $base.log)"
   launch "$base" "$java" -Xmx512m -Djava.io.tmpdir="$state/s3/tmp" \
