@@ -36,7 +36,7 @@ start_service() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   launch "$service" "$root/build/release/microservice" -listen "$address"
-  await_ready "the service" "$service" 30 service_answers
+  await_ready "the service" "$service" service_answers
 }
 
 service_answers() {

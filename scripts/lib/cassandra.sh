@@ -1,21 +1,9 @@
 # shellcheck shell=bash disable=SC2154 # the variables of common.sh and of the script that sources this
 # Cassandra: one node or three on 127.0.0.1 to .3, each a process $state/cassandra/nodeN. Sourced by servers.sh.
 
-cassandra_start_s=${DATAFLOW_START_PATIENCE_S:-120}
-
 cassandra_bases() {
   local node
   for ((node = 1; node <= $(recorded cassandra nodes 0); ++node)); do echo "$state/cassandra/node$node"; done
-}
-
-cassandra_up() {
-  local nodes port node
-  nodes=$(recorded cassandra nodes 0)
-  port=$(recorded cassandra native_port 0)
-  ((nodes > 0)) || return 1
-  for ((node = 1; node <= nodes; ++node)); do
-    lives "$state/cassandra/node$node" && probe cql "127.0.0.$node" "$port" $((nodes - 1)) || return 1
-  done
 }
 
 cassandra_status() {
@@ -45,7 +33,7 @@ cassandra_start() {
   if ((running == 0)); then cassandra_prepare "$nodes"; fi
   for ((node = 1; node <= nodes; ++node)); do cassandra_start_node "$node"; done
   for ((node = 1; node <= nodes; ++node)); do
-    await_ready "Cassandra node $node (its view of the others)" "$state/cassandra/node$node" "$cassandra_start_s" \
+    await_ready "Cassandra node $node (its view of the others)" "$state/cassandra/node$node" \
       probe cql "127.0.0.$node" "$(recorded cassandra native_port)" $((nodes - 1))
   done
 }
@@ -91,7 +79,7 @@ Choose new ports, with empty data, by: scripts/servers.sh stop cassandra; script
     -Dcassandra.storagedir="$base" -Dlogback.configurationFile="file://$base/conf/logback.xml" \
     -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms="$ring_delay_ms" \
     -Dcassandra-foreground=yes -cp "$base/conf:$jars/*" org.apache.cassandra.service.CassandraDaemon
-  await_ready "Cassandra node $node" "$base" "$cassandra_start_s" probe cql "127.0.0.$node" "$native" 0
+  await_ready "Cassandra node $node" "$base" probe cql "127.0.0.$node" "$native" 0
 }
 
 # What Cassandra's own start script opens to it inside Java 17 (its conf/jvm17-server.options).

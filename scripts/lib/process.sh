@@ -2,9 +2,13 @@
 # Servers as detached processes, known by BASE.pid (the process id) and BASE.born (when it started, so that an id
 # used again by another program is never taken for ours). Sourced after common.sh.
 
+# Long enough for three JVMs on a busy machine; nobody waits that long where something is wrong with them.
+start_patience_s=${DATAFLOW_START_PATIENCE_S:-240}
+stop_patience_s=${DATAFLOW_STOP_PATIENCE_S:-20}
+
 # lives BASE: true while the recorded process runs. A zombie does not: where nobody reaps, kill -0 would say it does.
 lives() {
-  local pid stat
+  local pid stat fields
   [[ -s $1.pid && -s $1.born ]] || return 1
   pid=$(<"$1.pid")
   stat=$(cat "/proc/$pid/stat" 2>/dev/null) || return 1
@@ -15,7 +19,7 @@ lives() {
 
 # launch BASE COMMAND...: starts it in a session of its own, logging to BASE.log, and records it.
 launch() {
-  local base=$1 pid stat
+  local base=$1 pid stat fields
   shift
   # Descriptor 9 is the lock of the calling script: a server must not hold it.
   setsid "$@" </dev/null >>"$base.log" 2>&1 9>&- &
@@ -28,11 +32,11 @@ launch() {
 
 # end_processes BASE...: TERM to all, then wait, then KILL to those left. Only processes that `lives` knows.
 end_processes() {
-  local base patience_s=${DATAFLOW_STOP_PATIENCE_S:-20}
+  local base
   for base in "$@"; do
     if lives "$base"; then kill -TERM "$(<"$base.pid")" 2>/dev/null || true; fi
   done
-  if ! await_all_gone "$patience_s" "$@"; then
+  if ! await_all_gone "$stop_patience_s" "$@"; then
     for base in "$@"; do
       if lives "$base"; then kill -KILL "$(<"$base.pid")" 2>/dev/null || true; fi
     done
@@ -53,11 +57,11 @@ await_all_gone() {
   done
 }
 
-# await_ready NAME BASE DEADLINE_S CONDITION...: polls the condition; gives up when the process ends or time is up,
-# and then shows the end of the server's log.
+# await_ready NAME BASE CONDITION...: polls the condition; gives up when the process ends or time is up, and then shows
+# the end of the server's log.
 await_ready() {
-  local name=$1 base=$2 deadline=$((SECONDS + $3)) why=''
-  shift 3
+  local name=$1 base=$2 deadline=$((SECONDS + start_patience_s)) why=''
+  shift 2
   until "$@"; do
     lives "$base" || why="it ended"
     ((SECONDS < deadline)) || why="not ready in time"

@@ -20,7 +20,7 @@ redis_start() {
     launch "$base" redis-server --bind 127.0.0.1 --port "$port" --save '' --appendonly no --daemonize no \
       --dir "$state/redis"
   fi
-  await_ready Redis "$base" 30 redis_up
+  await_ready Redis "$base" redis_up
 }
 
 redis_environment() { export_line DATAFLOW_REDIS_ADDR "127.0.0.1:$(recorded redis port)"; }

@@ -30,7 +30,7 @@ s3_start() {
   local base=$state/s3/s3 bucket status
   need curl curl build
   if ! lives "$base"; then s3_launch "$base"; fi
-  await_ready S3 "$base" 60 s3_up
+  await_ready S3 "$base" s3_up
   bucket=${AWS_S3_BUCKET:-$(recorded s3 bucket casestudy)}
   status=$(s3_status_of PUT "$bucket")
   # 409: the bucket is there already.
