@@ -72,10 +72,11 @@ struct PipelineConfig {
   std::uint32_t concurrency = 0;  // 0: one a core
   std::uint64_t max_errors = 1'000;
   std::uint64_t max_line_bytes = 16'777'216;
-  std::uint64_t max_decompressed_bytes = 0;  // 0: no limit
   std::uint64_t block_bytes = 262'144;
-  std::uint64_t memory_bytes = 268'435'456;
-  std::uint32_t objects_in_flight = 8;
+  std::uint64_t buffer_bytes = 67'108'864;
+  std::uint64_t ids_memory_bytes = 33'554'432;
+  std::uint64_t deferred_bytes = 16'777'216;
+  std::uint32_t objects_in_flight = 16;
   std::string rejects = "rejects.jsonl";
 };
 

@@ -1,0 +1,50 @@
+#include "cmd/common/wiring.h"
+
+#include <chrono>
+
+namespace dataflow::cmd {
+
+cassandra::Options cassandra_options(const CassandraConfig& config) {
+  cassandra::Options options;
+  options.hosts = config.hosts;
+  options.port = config.port;
+  options.keyspace = config.keyspace;
+  options.user = config.user;
+  options.pass = config.pass;
+  options.consistency = config.consistency;
+  options.connect_timeout_ms = config.connect_timeout_ms;
+  options.request_timeout_ms = config.request_timeout_ms;
+  options.retry_timeout_ms = config.retry_timeout_ms;
+  return options;
+}
+
+redis::Options redis_options(const RedisConfig& config) {
+  redis::Options options;
+  options.addr = config.addr;
+  options.user = config.user;
+  options.pass = config.pass;
+  options.db = config.db;
+  options.connect_timeout_ms = config.connect_timeout_ms;
+  options.response_timeout_ms = config.response_timeout_ms;
+  return options;
+}
+
+rocksdb::Options rocksdb_options(const RocksdbConfig& config) {
+  rocksdb::Options options;
+  options.path = config.path;
+  options.sync = config.sync;
+  return options;
+}
+
+s3::Options s3_options(const S3Config& config) {
+  s3::Options options;
+  options.region = config.region;
+  options.endpoint = config.endpoint;
+  options.connect_timeout = std::chrono::milliseconds(config.connect_timeout_ms);
+  options.request_timeout = std::chrono::milliseconds(config.request_timeout_ms);
+  options.retries = config.retries;
+  options.retry_timeout = std::chrono::milliseconds(config.retry_timeout_ms);
+  return options;
+}
+
+}  // namespace dataflow::cmd

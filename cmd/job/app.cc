@@ -1,0 +1,181 @@
+#include "cmd/job/app.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_future.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <utility>
+
+#include "cmd/common/flags.h"
+#include "cmd/common/process.h"
+#include "cmd/common/wiring.h"
+#include "cmd/job/progress_line.h"
+#include "cmd/job/report.h"
+#include "dataflow/cassandra/product_service.h"
+
+namespace dataflow::cmd {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+// How long what is in flight may take after a signal.
+constexpr std::chrono::seconds kDrainTimeout{8};
+
+constexpr int kSignalBase = 128;
+
+int exit_code_of(const Error& error) {
+  return error.code == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
+}
+
+pipeline::Options pipeline_options(const JobArguments& arguments) {
+  const PipelineConfig& config = arguments.config.pipeline;
+  pipeline::Options options;
+  options.dry_run = arguments.dry_run;
+  options.max_errors = config.max_errors;
+  options.rejects = config.rejects;
+  options.block_bytes = config.block_bytes;
+  options.max_line_bytes = config.max_line_bytes;
+  options.objects_in_flight = config.objects_in_flight;
+  options.buffer_bytes = config.buffer_bytes;
+  options.claims_memory_bytes = config.ids_memory_bytes;
+  options.deferred_bytes = config.deferred_bytes;
+  return options;
+}
+
+// Ends the process when draining takes too long.
+Task<void> watch_drain(int signal) {
+  const auto executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer(executor, kDrainTimeout);
+  co_await timer.async_wait(boost::asio::use_awaitable);
+  spdlog::error("what was in flight could not be written within {} s; the next run writes it",
+                kDrainTimeout.count());
+  std::fflush(nullptr);
+  std::_Exit(kSignalBase + signal);
+}
+
+}  // namespace
+
+App::App(JobArguments arguments)
+    : arguments_(std::move(arguments)), pool_(arguments_.concurrency) {}
+
+App::~App() = default;
+
+int App::run() {
+  StopSignals signals(pool_.get_executor(), [this](int signal) { on_signal(signal); });
+  auto code = boost::asio::co_spawn(pool_, work(), boost::asio::use_future);
+  const int result = code.get();
+  if (interrupted()) return result;
+  signals.cancel();
+  pool_.join();
+  return result;
+}
+
+void App::on_signal(int signal) {
+  signal_ = signal;
+  spdlog::warn("{}: writing what is in flight, then stopping (again: stop at once)",
+               signal == SIGINT ? "interrupted" : "terminated");
+  std::lock_guard lock(mutex_);
+  if (running_ == nullptr) {
+    // Nothing is in flight yet, or everything is done.
+    std::fflush(nullptr);
+    std::_Exit(kSignalBase + signal);
+  }
+  running_->stop(pipeline::Stop::kInterrupted);
+  boost::asio::co_spawn(pool_, watch_drain(signal), boost::asio::detached);
+}
+
+Task<int> App::work() {
+  int code = kExitFailed;
+  if (arguments_.provision) {
+    code = co_await provision();
+  } else {
+    code = co_await load();
+  }
+  co_return code;
+}
+
+Task<int> App::provision() {
+  auto done = co_await cassandra::provision(cassandra_options(*arguments_.config.cassandra),
+                                            arguments_.replication);
+  if (!done) {
+    spdlog::error("{}", done.error().describe());
+    co_return exit_code_of(done.error());
+  }
+  std::cout << "keyspace " << arguments_.config.cassandra->keyspace
+            << " and its tables are there\n";
+  co_return kExitStored;
+}
+
+Task<int> App::load() {
+  const auto start = steady_clock::now();
+  auto parts = co_await make_parts(arguments_);
+  if (!parts) {
+    spdlog::error("{}", parts.error().describe());
+    co_return exit_code_of(parts.error());
+  }
+  parts_ = std::move(*parts);
+  pipeline::Pipeline::Parts used;
+  used.sources = parts_.sources;
+  used.store = parts_.store.get();
+  used.cache = parts_.cache.get();
+  used.make_spill = parts_.make_spill;
+  used.warn = [](std::string_view text) { spdlog::warn("{}", text); };
+  const auto executor = co_await boost::asio::this_coro::executor;
+  auto pipeline =
+      std::make_unique<pipeline::Pipeline>(pipeline_options(arguments_), std::move(used), executor);
+  {
+    std::lock_guard lock(mutex_);
+    running_ = pipeline.get();
+  }
+  auto progress = std::make_unique<ProgressLine>(pipeline->progress());
+  auto summary = co_await pipeline->run();
+  progress.reset();
+  {
+    std::lock_guard lock(mutex_);
+    running_ = nullptr;
+  }
+  // Before the time is taken: what the store still has to do belongs to the run.
+  pipeline.reset();
+  parts_.cache.reset();
+  parts_.store.reset();
+  if (!summary) {
+    spdlog::error("{}", summary.error().describe());
+    co_return exit_code_of(summary.error());
+  }
+  const double seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
+  co_return finish(*summary, seconds);
+}
+
+int App::finish(const pipeline::Summary& summary, double seconds) {
+  for (const Error& error : summary.errors) spdlog::error("{}", error.describe());
+  if (summary.rejects_written) {
+    spdlog::warn("{} lines were rejected: they are in {}, why in {}.reasons",
+                 summary.counts.rejected, arguments_.config.pipeline.rejects,
+                 arguments_.config.pipeline.rejects);
+  }
+  if (summary.stop == pipeline::Stop::kMaxErrors) {
+    spdlog::error(
+        "stopped: more than {} rejected lines; mend the source or allow more with -max-errors",
+        arguments_.config.pipeline.max_errors);
+  }
+  std::cout << summary_text(summary, seconds) << std::flush;
+  bool report_failed = false;
+  if (arguments_.report) {
+    auto written = write_report(*arguments_.report, report_json(summary, seconds));
+    if (!written) spdlog::error("{}", written.error().describe());
+    report_failed = !written;
+  }
+  if (const int signal = signal_; signal != 0) return kSignalBase + signal;
+  if (summary.stop == pipeline::Stop::kMaxErrors) return kExitMaxErrors;
+  if (!summary.errors.empty() || report_failed) return kExitFailed;
+  return summary.counts.rejected > 0 ? kExitRejectedLines : kExitStored;
+}
+
+}  // namespace dataflow::cmd

@@ -1,0 +1,48 @@
+// App: the job from its arguments to its exit code.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <vector>
+
+#include "cmd/job/arguments.h"
+#include "cmd/job/parts.h"
+#include "dataflow/pipeline/pipeline.h"
+
+namespace dataflow::cmd {
+
+// Exit codes; 128 + the signal's number after SIGINT and SIGTERM.
+inline constexpr int kExitStored = 0;         // everything is stored
+inline constexpr int kExitRejectedLines = 1;  // stored, but for rejected lines
+inline constexpr int kExitMaxErrors = 3;      // stopped: too many rejected lines
+inline constexpr int kExitFailed = 4;         // a source or a server failed for good
+// kExitUsage = 2 (flags.h): usage or configuration, a missing keyspace or table among them
+
+class App {
+ public:
+  explicit App(JobArguments arguments);
+  ~App();
+
+  // Runs the job; blocks until it is done. After a signal, reads that nobody waits for any more may
+  // still be under way: the caller then ends the process without further ado (interrupted()).
+  int run();
+
+  bool interrupted() const { return signal_ != 0; }
+
+ private:
+  Task<int> work();
+  Task<int> provision();
+  Task<int> load();
+  void on_signal(int signal);
+  int finish(const pipeline::Summary& summary, double seconds);
+
+  const JobArguments arguments_;
+  boost::asio::thread_pool pool_;
+  std::atomic<int> signal_{0};
+  std::mutex mutex_;
+  pipeline::Pipeline* running_ = nullptr;
+  Parts parts_;
+};
+
+}  // namespace dataflow::cmd
