@@ -1,0 +1,31 @@
+"""What the end-to-end tests share: the programs, the servers that scripts/servers.sh started, and the reference."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import harness  # noqa: E402
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    """The job and the service with everything embedded, in a folder of the test's own."""
+    return harness.Setup(tmp_path, {})
+
+
+@pytest.fixture
+def servers(tmp_path):
+    """The job and the service on the real servers: a keyspace, a Redis database and a bucket of the test's own."""
+    setup = harness.Servers(tmp_path, "e2e_" + uuid.uuid4().hex[:12])
+    yield setup
+    setup.close()

@@ -1,0 +1,290 @@
+"""Runs the programs as their users do, and looks at the servers with clients that are not ours."""
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+COLUMNS = ("id", "title", "price", "category", "brand", "url", "description")
+RUN_TIMEOUT_S = 300
+WAIT_S = 60
+
+
+def required(name):
+    value = os.environ.get(name)
+    if not value:
+        raise RuntimeError(f"{name} is not set: run scripts/test.sh, or eval \"$(scripts/servers.sh start)\" first")
+    return value
+
+
+BIN = pathlib.Path(required("DATAFLOW_BIN_DIR"))
+
+
+def wait_for(condition, what, timeout_s=WAIT_S):
+    """Waits until condition() is true; its last exception or the deadline fails the test."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+            error = None
+        except Exception as caught:  # the condition is not there yet
+            error = caught
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {timeout_s} s") from error
+        time.sleep(0.02)
+
+
+class Run:
+    """What one run of the job did."""
+
+    def __init__(self, code, out, err, report):
+        self.code, self.out, self.err, self.report = code, out, err, report
+
+    def __getattr__(self, name):
+        return self.report[name]
+
+
+class Setup:
+    """A folder to run in and an environment; nothing of the caller's configuration gets in."""
+
+    def __init__(self, folder, environment):
+        self.folder = pathlib.Path(folder)
+        kept = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
+        self.environment = {k: v for k, v in os.environ.items() if k in kept or k.endswith("SAN_OPTIONS")}
+        self.environment.update(environment)
+
+    def start(self, *arguments, program="job", **popen):
+        return subprocess.Popen(
+            [BIN / program, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **popen,
+        )
+
+    def job(self, *arguments, stdin=None, code=0):
+        """Runs the job to its end; `code` is the exit code expected, None: any."""
+        report = self.folder / "report.json"
+        report.unlink(missing_ok=True)
+        process = self.start("-report", report, *arguments, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
+        out, err = process.communicate(stdin, timeout=RUN_TIMEOUT_S)
+        run = Run(process.returncode, out.decode(), err.decode(), json.loads(report.read_text()) if report.exists() else {})
+        if code is not None:
+            assert run.code == code, f"exit code {run.code} instead of {code}\n{run.out}\n{run.err}"
+        return run
+
+    @contextlib.contextmanager
+    def service(self, *arguments):
+        """The running service; yields its address."""
+        process = self.start("-listen", "127.0.0.1:0", *arguments, program="microservice")
+        try:
+            # The address stands in the log; the rest of it is drained by a reader of its own at the end.
+            lines = []
+            while True:
+                line = process.stderr.readline().decode()
+                assert line, "the service ended: " + "".join(lines)
+                lines.append(line)
+                found = re.search(r"http://([0-9.]+:[0-9]+)", line)
+                if found:
+                    break
+            yield found.group(1)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.communicate(timeout=WAIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            assert process.returncode == 0, f"the service ended with {process.returncode}"
+
+
+def get(address, path):
+    """Status, headers and body of a GET."""
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as answer:
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read()
+
+
+def product_of(line):
+    """The row that a good line has to become: every column, absent ones null, numbers as the store keeps them."""
+    value = json.loads(line)
+    row = {column: value.get(column) for column in COLUMNS}
+    if row["price"] is not None:
+        row["price"] = float(row["price"])
+    return row
+
+
+def rows_of(*texts):
+    """The table that these files, in the order they are listed, have to become."""
+    table = {}
+    for text in texts:
+        for line in text.splitlines():
+            if line.strip():
+                row = product_of(line)
+                table[row["id"]] = row
+    return table
+
+
+def line(product_id, title, **more):
+    return json.dumps({"id": product_id, "title": title, **more}, ensure_ascii=False) + "\n"
+
+
+def catalogue(rows, seed=7, changed_per_mille=0, files=4):
+    """`rows` products in `files` texts, mixed scripts, escapes and lengths; the same catalogue a day later with some of
+    its prices changed."""
+    words = (
+        "ultra soft cotton wireless steel premium kids summer leather portable smart vintage organic ergonomic café naïve "
+        'größe 漢字 кофе emoji😀 "quoted" back\\slash tab\t line\u2028end'
+    ).split(" ")
+    rng, day = random.Random(seed), random.Random(seed + 1)
+    ids = list(range(1, rows + 1))
+    rng.shuffle(ids)
+    texts = [[] for _ in range(files)]
+    for k, product_id in enumerate(ids):
+        product = {
+            "id": product_id,
+            "title": " ".join(rng.choices(words, k=rng.randint(3, 8))),
+            "price": round(rng.uniform(1, 2000), 2),
+            "category": rng.choice(["Elektronik", "Home & Kitchen", "Süpermarket", None]),
+            "brand": rng.choice(["Acme", "Ürün", "Stark"]),
+            "url": f"https://shop.example/p/{product_id}-{rng.getrandbits(32):x}",
+            "description": " ".join(rng.choices(words, k=rng.randint(10, 60))),
+        }
+        if k % 11 == 0:
+            del product["brand"]
+        if day.randrange(1000) < changed_per_mille:
+            product["price"] = round(product["price"] + 1, 2)
+        texts[k * files // rows].append(json.dumps(product, ensure_ascii=(k % 3 == 0)) + "\n")
+    return ["".join(lines) for lines in texts]
+
+
+class Servers(Setup):
+    """The real servers, with a keyspace, a Redis database and a bucket that nobody else uses."""
+
+    def __init__(self, folder, name):
+        import boto3
+        import botocore.config
+        import redis
+        from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT
+        from cassandra.policies import WhiteListRoundRobinPolicy
+        from cassandra.query import dict_factory
+
+        self.name = name
+        self.redis = None
+        for database in range(1, 16):
+            candidate = redis.Redis.from_url(f"redis://{required('DATAFLOW_REDIS_ADDR')}/{database}")
+            # Taken in one step, so that tests that run side by side do not share one.
+            if candidate.set("e2e:owner", name, nx=True, ex=3600):
+                self.redis, self.database = candidate, database
+                break
+            candidate.close()
+        assert self.redis, "all Redis databases are taken: restart it with scripts/servers.sh"
+        self.bucket = name.replace("_", "-")
+        aws = {key: required(key) for key in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_S3_REGION")}
+        super().__init__(
+            folder,
+            {
+                "DATAFLOW_CASSANDRA_HOST": required("DATAFLOW_CASSANDRA_HOST"),
+                "DATAFLOW_CASSANDRA_PORT": required("DATAFLOW_CASSANDRA_PORT"),
+                "DATAFLOW_CASSANDRA_KEYSPACE": name,
+                "DATAFLOW_REDIS_ADDR": required("DATAFLOW_REDIS_ADDR"),
+                "DATAFLOW_REDIS_DB": str(self.database),
+                "AWS_S3_BUCKET": self.bucket,
+                **aws,
+            },
+        )
+        self.s3 = boto3.client(
+            "s3",
+            endpoint_url=aws["AWS_ENDPOINT_URL"],
+            region_name=aws["AWS_S3_REGION"],
+            aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+            config=botocore.config.Config(
+                request_checksum_calculation="when_required", response_checksum_validation="when_required"
+            ),
+        )
+        self.s3.create_bucket(Bucket=self.bucket)
+        hosts = required("DATAFLOW_CASSANDRA_HOST").split(",")
+        profile = ExecutionProfile(
+            load_balancing_policy=WhiteListRoundRobinPolicy(hosts), row_factory=dict_factory, request_timeout=60
+        )
+        self.cluster = Cluster(
+            hosts, port=int(required("DATAFLOW_CASSANDRA_PORT")), execution_profiles={EXEC_PROFILE_DEFAULT: profile}
+        )
+        self.session = self.cluster.connect()
+        process = self.start("-provision")
+        out, err = process.communicate(timeout=RUN_TIMEOUT_S)
+        assert process.returncode == 0, err.decode()
+
+    def close(self):
+        self.session.execute(f"DROP KEYSPACE IF EXISTS {self.name}", timeout=120)
+        self.cluster.shutdown()
+        with contextlib.suppress(Exception):  # a test may have left it down
+            self.redis.flushdb()
+            self.redis.close()
+
+    def put(self, texts, prefix="products-"):
+        for number, text in enumerate(texts, 1):
+            self.s3.put_object(Bucket=self.bucket, Key=f"{prefix}{number}.jsonl", Body=text.encode())
+
+    def table(self):
+        """The table as it is, read by the Python driver."""
+        rows = self.session.execute(f"SELECT * FROM {self.name}.products")
+        return {row["id"]: {column: row[column] for column in COLUMNS} for row in rows}
+
+    def truncate(self):
+        self.session.execute(f"TRUNCATE {self.name}.products", timeout=120)
+
+
+def assert_same_table(actual, expected):
+    """Row by row; a difference is shown by its row, not by two whole tables."""
+    missing = expected.keys() - actual.keys()
+    extra = actual.keys() - expected.keys()
+    assert not missing and not extra, f"{len(missing)} rows missing (e.g. {sorted(missing)[:3]}), {len(extra)} too many"
+    different = [key for key in expected if actual[key] != expected[key]]
+    assert not different, f"{len(different)} rows differ, e.g.\n{actual[different[0]]}\n{expected[different[0]]}"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class OwnRedis:
+    """A Redis of the test's own, to be stopped, paused and started again."""
+
+    def __init__(self, folder, *arguments):
+        self.port = free_port()
+        self.folder, self.arguments, self.process = pathlib.Path(folder), arguments, None
+        self.start()
+
+    def client(self):
+        import redis
+
+        return redis.Redis(port=self.port)
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self.folder, *self.arguments],
+            stdout=subprocess.DEVNULL,
+        )
+        wait_for(lambda: self.client().ping(), "Redis answers")
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None

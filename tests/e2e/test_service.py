@@ -1,0 +1,69 @@
+"""Goal: the service answers by id, says honestly what it has not and what it cannot reach, and recovers by itself."""
+import http.client
+import json
+
+import harness
+
+
+def request(address, method, path):
+    connection = http.client.HTTPConnection(address, timeout=30)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def check_problem(status, headers, body):
+    assert headers["Content-Type"] == "application/problem+json"
+    problem = json.loads(body)
+    assert problem["status"] == status and problem["title"] and "type" in problem
+
+
+def test_answers_of_the_embedded_store(embedded):
+    (embedded.folder / "a.jsonl").write_text(harness.line(42, "größe \"quoted\" 😀", price=0.1, brand=None))
+    embedded.job("a.jsonl")
+    with embedded.service() as address:
+        status, headers, body = request(address, "GET", "/product/42")
+        assert status == 200 and json.loads(body) == harness.product_of((embedded.folder / "a.jsonl").read_text())
+        status, headers, body = request(address, "HEAD", "/product/42")
+        assert status == 200 and body == b"" and int(headers["Content-Length"]) > 0
+        for method, path, expected in (
+            ("GET", "/product/43", 404),
+            ("GET", "/nothing", 404),
+            ("GET", "/product/-1", 400),
+            ("GET", "/product/abc", 400),
+            ("GET", "/product/9223372036854775808", 400),
+            ("POST", "/product/42", 405),
+        ):
+            status, headers, body = request(address, method, path)
+            assert status == expected, (method, path, status)
+            check_problem(status, headers, body)
+        assert "GET" in headers["Allow"]
+
+
+def test_without_a_store_it_says_so_and_recovers(embedded):
+    with embedded.service() as address:
+        status, headers, body = request(address, "GET", "/product/1")
+        assert status == 503 and int(headers["Retry-After"]) >= 1
+        check_problem(status, headers, body)
+        (embedded.folder / "a.jsonl").write_text(harness.line(1, "one"))
+        embedded.job("a.jsonl")
+        harness.wait_for(lambda: request(address, "GET", "/product/1")[0] == 200, "the store is seen", timeout_s=10)
+
+
+def test_unreachable_cassandra_is_503_and_it_starts_all_the_same(servers):
+    servers.environment["DATAFLOW_CASSANDRA_PORT"] = str(harness.free_port())
+    servers.environment["DATAFLOW_CASSANDRA_CONNECT_TIMEOUT_MS"] = "1000"
+    with servers.service() as address:
+        status, headers, body = request(address, "GET", "/product/1")
+        assert status == 503 and "Retry-After" in headers
+        check_problem(status, headers, body)
+
+
+def test_port_in_use_is_said(embedded):
+    with embedded.service() as address:
+        process = embedded.start("-listen", address, program="microservice")
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 1 and address.split(":")[1] in err.decode()
