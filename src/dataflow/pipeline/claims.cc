@@ -31,7 +31,8 @@ void decide(Claims::Claim& claim, Occurrences::Seen& seen) {
   }
   claim.verdict = seen.written ? Claims::Verdict::kReplacesWritten : Claims::Verdict::kLast;
   claim.other = seen.order;
-  seen = {claim.order, false};
+  seen.order =
+      claim.order;  // `written` stays: also the line after the next one replaces what was written
 }
 
 void decide_mark(Claims::Claim& claim, Occurrences::Seen& seen) {
