@@ -24,7 +24,7 @@ class Cache : public dataflow::Cache {
   Method<Result<bool>(const Object&, std::string_view)> end_object_fn{"Cache::end_object"};
   Method<Result<bool>()> still_trustworthy_fn{"Cache::still_trustworthy"};
 
-  Task<Result<void>> open(std::string_view incarnation, Mode mode) override {
+  Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) override {
     return open_fn(incarnation, mode);
   }
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override {

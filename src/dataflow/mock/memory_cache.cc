@@ -15,10 +15,11 @@ std::unexpected<Error> sizes_differ() {
 
 }  // namespace
 
-Task<Result<void>> MemoryCache::open(std::string_view incarnation, Mode) {
+Task<Result<void>> MemoryCache::open(std::string_view incarnation, Mode mode) {
   if (incarnation.empty()) co_return fail(ErrorCode::kInternal, "an incarnation has a name");
   const std::lock_guard lock(mutex_);
-  if (incarnation != incarnation_) {
+  bound_to_ = incarnation;
+  if (incarnation != incarnation_ && mode == Mode::kReadWrite) {
     entries_.clear();
     records_.clear();
     incarnation_ = incarnation;
@@ -34,7 +35,7 @@ Task<Result<void>> MemoryCache::find(std::span<const ProductId> ids,
   if (ids.size() != entries.size()) co_return sizes_differ();
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto entry = entries_.find(ids[i]);
-    entries[i] = entry == entries_.end() ? CacheEntry{} : entry->second;
+    entries[i] = entry == entries_.end() || !visible() ? CacheEntry{} : entry->second;
   }
   co_return Result<void>{};
 }
@@ -89,7 +90,7 @@ Task<Result<std::vector<bool>>> MemoryCache::find_objects(std::span<const Object
   std::vector<bool> stored(objects.size());
   for (std::size_t i = 0; i < objects.size(); ++i) {
     const auto record = records_.find(object_id(objects[i].name));
-    stored[i] = !objects[i].version.empty() && record != records_.end() &&
+    stored[i] = visible() && !objects[i].version.empty() && record != records_.end() &&
                 record->second.made == objects[i];
   }
   co_return stored;

@@ -39,11 +39,14 @@ class MemoryCache : public dataflow::Cache {
     std::optional<Object> made;  // nullopt: being made
   };
 
-  bool opened() const { return !incarnation_.empty(); }
+  bool opened() const { return !bound_to_.empty(); }
+  // A cache that was opened to be read, for another incarnation, is empty to its reader.
+  bool visible() const { return bound_to_ == incarnation_; }
   bool take(ProductId id, const CacheEntry& entry);
 
   mutable std::mutex mutex_;
-  std::string incarnation_;
+  std::string incarnation_;  // that the entries belong to
+  std::string bound_to_;     // by open()
   std::map<ProductId, CacheEntry> entries_;
   std::map<ObjectId, Record> records_;
   std::size_t tokens_ = 0;

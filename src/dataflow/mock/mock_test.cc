@@ -86,9 +86,7 @@ TEST(Mock, InFrontOfAnotherItReplacesWhatTheTestWants) {
   EXPECT_EQ(*wait(fetch.stat("a")), object);
 }
 
-TEST(Wait, ATaskThatCannotEndIsAnErrorAndNoHangingTest) {
-  EXPECT_ANY_THROW(wait(forever()));
-}
+TEST(Wait, ATaskThatCannotEndIsAnErrorAndNoHangingTest) { EXPECT_ANY_THROW(wait(forever())); }
 
 TEST(MemoryStore, TheNewestTimeHoldsAndATieIsCounted) {
   MemoryStore store;
