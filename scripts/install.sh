@@ -20,7 +20,7 @@ source "$here/lib/toolchain.sh"
 packages_of() {
   case $1 in
     build)
-      echo g++ cmake ninja-build pkg-config mold ccache git ca-certificates curl libboost1.81-dev librocksdb-dev \
+      echo g++ cmake python3 ninja-build pkg-config mold ccache git ca-certificates curl libboost1.81-dev librocksdb-dev \
         libsimdjson-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libxxhash-dev zlib1g-dev libzstd-dev \
         libssl-dev libgtest-dev libgmock-dev libbenchmark-dev
       ;;
@@ -31,7 +31,7 @@ packages_of() {
 
 programs_of() {
   case $1 in
-    build) echo g++ cmake ninja pkg-config git curl ;;
+    build) echo g++ cmake python3 ninja pkg-config git curl ;;
     test) echo java mvn redis-server redis-cli python3 ;;
     dev) echo clang++-19 clang-tidy-19 clang-format-19 shellcheck wrk ;;
   esac

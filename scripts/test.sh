@@ -89,7 +89,7 @@ report() {
   for preset in "${presets[@]}"; do
     say "preset $preset: $(grep -E 'tests passed' "$logs/ctest-$preset.log" 2>/dev/null || echo 'not run')"
     sed -nE 's/^([a-z0-9_]+) += +([0-9.]+) sec\*proc \(([0-9]+) tests?\)/  \1: \3 tests/p' \
-      "$logs/ctest-$preset.log" 2>/dev/null >&2 || true
+      "$logs/ctest-$preset.log" >&2 2>/dev/null || true
   done
   printf '%s\n' "${times[@]}" >&2
   say "total                    $(printf '%5d' $SECONDS) s"
