@@ -24,9 +24,11 @@ struct CassandraConfig {
   std::string user;  // empty: no authentication
   std::string pass;
   std::string consistency = "quorum";
+  std::string datacenter;  // empty: any
   std::uint32_t connect_timeout_ms = 5'000;
   std::uint32_t request_timeout_ms = 10'000;
   std::uint32_t retry_timeout_ms = 60'000;
+  std::uint32_t max_in_flight = 256;
 };
 
 struct RedisConfig {
@@ -36,11 +38,14 @@ struct RedisConfig {
   std::uint32_t db = 0;
   std::uint32_t connect_timeout_ms = 2'000;
   std::uint32_t response_timeout_ms = 2'000;
+  std::uint32_t reconnect_pause_ms = 500;
 };
 
 struct RocksdbConfig {
   std::string path = "dataflow.db";
   bool sync = false;
+  std::uint64_t write_buffer_bytes = 50'331'648;
+  std::uint64_t block_cache_bytes = 16'777'216;
 };
 
 struct S3Config {
@@ -50,7 +55,10 @@ struct S3Config {
   std::uint32_t connect_timeout_ms = 5'000;
   std::uint32_t request_timeout_ms = 30'000;
   std::uint32_t retries = 8;
-  std::uint32_t retry_timeout_ms = 120'000;
+  std::uint32_t retry_timeout_ms = 60'000;
+  std::uint64_t part_bytes = 4'194'304;
+  std::uint32_t parts_per_object = 4;
+  std::uint64_t max_buffered_bytes = 67'108'864;
 };
 
 struct HttpConfig {

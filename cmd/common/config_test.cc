@@ -61,6 +61,8 @@ consistency = "LOCAL_QUORUM"
 connect_timeout_ms = 2
 request_timeout_ms = 3
 retry_timeout_ms = 0
+max_in_flight = 4
+datacenter = "dc"
 [redis]
 addr = "r:1"
 user = "ru"
@@ -68,6 +70,7 @@ pass = "rp"
 db = 7
 connect_timeout_ms = 8
 response_timeout_ms = 9
+reconnect_pause_ms = 10
 )");
   ASSERT_TRUE(config.cassandra);
   EXPECT_THAT(config.cassandra->hosts, ElementsAre("a", "b:9043", "[::1]:9042"));
@@ -79,6 +82,8 @@ response_timeout_ms = 9
   EXPECT_EQ(config.cassandra->connect_timeout_ms, 2U);
   EXPECT_EQ(config.cassandra->request_timeout_ms, 3U);
   EXPECT_EQ(config.cassandra->retry_timeout_ms, 0U);
+  EXPECT_EQ(config.cassandra->max_in_flight, 4U);
+  EXPECT_EQ(config.cassandra->datacenter, "dc");
   ASSERT_TRUE(config.redis);
   EXPECT_EQ(config.redis->addr, "r:1");
   EXPECT_EQ(config.redis->user, "ru");
@@ -86,11 +91,12 @@ response_timeout_ms = 9
   EXPECT_EQ(config.redis->db, 7U);
   EXPECT_EQ(config.redis->connect_timeout_ms, 8U);
   EXPECT_EQ(config.redis->response_timeout_ms, 9U);
+  EXPECT_EQ(config.redis->reconnect_pause_ms, 10U);
 }
 
 TEST(Config, EveryKeyOfTheEmbeddedStoreAndOfS3) {
   const Config config = good(R"(
-rocksdb = { path = "/x/y", sync = true }
+rocksdb = { path = "/x/y", sync = true, write_buffer_bytes = 2_000_000, block_cache_bytes = 3_000_000 }
 [s3]
 bucket = "b"
 region = "r"
@@ -99,9 +105,14 @@ connect_timeout_ms = 1
 request_timeout_ms = 2
 retries = 3
 retry_timeout_ms = 4
+part_bytes = 65536
+parts_per_object = 5
+max_buffered_bytes = 2_000_000
 )");
   EXPECT_EQ(config.rocksdb.path, "/x/y");
   EXPECT_TRUE(config.rocksdb.sync);
+  EXPECT_EQ(config.rocksdb.write_buffer_bytes, 2'000'000U);
+  EXPECT_EQ(config.rocksdb.block_cache_bytes, 3'000'000U);
   EXPECT_EQ(config.s3.bucket, "b");
   EXPECT_EQ(config.s3.region, "r");
   EXPECT_EQ(config.s3.endpoint, "http://127.0.0.1:9000");
@@ -109,6 +120,9 @@ retry_timeout_ms = 4
   EXPECT_EQ(config.s3.request_timeout_ms, 2U);
   EXPECT_EQ(config.s3.retries, 3U);
   EXPECT_EQ(config.s3.retry_timeout_ms, 4U);
+  EXPECT_EQ(config.s3.part_bytes, 65'536U);
+  EXPECT_EQ(config.s3.parts_per_object, 5U);
+  EXPECT_EQ(config.s3.max_buffered_bytes, 2'000'000U);
 }
 
 TEST(Config, EveryHttpKey) {

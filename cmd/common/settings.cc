@@ -242,12 +242,18 @@ std::vector<Setting> cassandra_settings() {
            "one, two, three, quorum, all, local_quorum or local_one")
           .lower_case()
           .example(),
+      text(&C::datacenter, "datacenter",
+           "The datacenter whose nodes are asked; empty: any. local_quorum and local_one need it "
+           "where there are several."),
       number(&C::connect_timeout_ms, "connect_timeout_ms", 1, kHourMs,
              "Until a connection has to be there."),
       number(&C::request_timeout_ms, "request_timeout_ms", 1, kHourMs,
              "Until one request has to be answered."),
       number(&C::retry_timeout_ms, "retry_timeout_ms", 0, kHourMs,
              "How long the job repeats what failed before it gives up."),
+      number(
+          &C::max_in_flight, "max_in_flight", 1, 32'768,
+          "Batches that may be under way at once, at most; fewer are where more would not help."),
   };
 }
 
@@ -262,6 +268,8 @@ std::vector<Setting> redis_settings() {
              "Until a connection has to be there."),
       number(&R::response_timeout_ms, "response_timeout_ms", 1, kHourMs,
              "Until a call has to be answered. The cache is advice: the job goes on without it."),
+      number(&R::reconnect_pause_ms, "reconnect_pause_ms", 1, kHourMs,
+             "After an attempt to connect has failed, calls fail at once for so long."),
   };
 }
 
@@ -274,6 +282,10 @@ std::vector<Setting> rocksdb_settings() {
           &R::sync, "sync",
           "Whether every write waits for the disk. Otherwise the end of a job does, and a loss "
           "of power before it costs a run, never a row."),
+      number(&R::write_buffer_bytes, "write_buffer_bytes", kMebibyte, kTebibyte,
+             "Memory for rows that were written and are not yet in a table."),
+      number(&R::block_cache_bytes, "block_cache_bytes", kMebibyte, kTebibyte,
+             "Memory for what is read, of each program."),
   };
 }
 
@@ -294,6 +306,12 @@ std::vector<Setting> s3_settings() {
       number(&S::retries, "retries", 0, 1'000, "How often one request is repeated."),
       number(&S::retry_timeout_ms, "retry_timeout_ms", 0, kHourMs,
              "How long one request is repeated before the job gives up."),
+      number(&S::part_bytes, "part_bytes", 65'536, 1'024 * kMebibyte,
+             "An object is read in ranges of this size."),
+      number(&S::parts_per_object, "parts_per_object", 1, kManyThreads,
+             "Ranges of one object that are read at once."),
+      number(&S::max_buffered_bytes, "max_buffered_bytes", kMebibyte, kTebibyte,
+             "What ranges that wait to be used may hold, of all objects together."),
   };
 }
 

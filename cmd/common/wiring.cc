@@ -12,9 +12,11 @@ cassandra::Options cassandra_options(const CassandraConfig& config) {
   options.user = config.user;
   options.pass = config.pass;
   options.consistency = config.consistency;
+  options.datacenter = config.datacenter;
   options.connect_timeout_ms = config.connect_timeout_ms;
   options.request_timeout_ms = config.request_timeout_ms;
   options.retry_timeout_ms = config.retry_timeout_ms;
+  options.max_in_flight = config.max_in_flight;
   return options;
 }
 
@@ -26,6 +28,7 @@ redis::Options redis_options(const RedisConfig& config) {
   options.db = config.db;
   options.connect_timeout_ms = config.connect_timeout_ms;
   options.response_timeout_ms = config.response_timeout_ms;
+  options.reconnect_pause_ms = config.reconnect_pause_ms;
   return options;
 }
 
@@ -33,6 +36,8 @@ rocksdb::Options rocksdb_options(const RocksdbConfig& config) {
   rocksdb::Options options;
   options.path = config.path;
   options.sync = config.sync;
+  options.write_buffer_bytes = config.write_buffer_bytes;
+  options.block_cache_bytes = config.block_cache_bytes;
   return options;
 }
 
@@ -44,6 +49,9 @@ s3::Options s3_options(const S3Config& config) {
   options.request_timeout = std::chrono::milliseconds(config.request_timeout_ms);
   options.retries = config.retries;
   options.retry_timeout = std::chrono::milliseconds(config.retry_timeout_ms);
+  options.part_bytes = config.part_bytes;
+  options.parts_per_object = config.parts_per_object;
+  options.max_buffered_bytes = config.max_buffered_bytes;
   return options;
 }
 
