@@ -1,0 +1,256 @@
+//! What S3 answers: pages, ranges, and the one place where its errors become ours.
+
+use futures::StreamExt;
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
+use http::StatusCode;
+use object_store::client::{HttpError, HttpResponse};
+use serde::Deserialize;
+
+use crate::bridge::{IntoReply, Reply, Status};
+
+/// Of an answer's body that is an error; S3's are under 1 KiB.
+const MAX_ERROR_BODY: usize = 16 * 1024;
+
+/// Why a request brought nothing.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    status: Status,
+    message: String,
+    cause: String,
+    /// Whether the same request may succeed later.
+    pub retry: bool,
+}
+
+impl IntoReply for Failure {
+    fn into_reply(self) -> Reply {
+        Reply::error(self.status, self.message, self.cause)
+    }
+}
+
+impl Failure {
+    fn new(status: Status, message: String, cause: impl std::fmt::Display) -> Failure {
+        Failure { status, message, cause: cause.to_string(), retry: status == Status::Unavailable }
+    }
+
+    pub fn invalid(message: String, cause: impl std::fmt::Display) -> Failure {
+        Failure::new(Status::Invalid, message, cause)
+    }
+
+    pub fn unauthorized(message: String, cause: impl std::fmt::Display) -> Failure {
+        Failure::new(Status::Unauthorized, message, cause)
+    }
+
+    /// No answer, or not the whole of one.
+    pub fn broken(about: &str, url: &str, error: HttpError) -> Failure {
+        Failure::new(Status::Unavailable, format!("{about}: no whole answer from {url}"), chain(&error))
+    }
+
+    pub fn short(about: &str, got: usize, expected: u64) -> Failure {
+        let cause = format!("{got} bytes instead of {expected}");
+        Failure::new(Status::Unavailable, format!("{about}: the answer from S3 ended too early"), cause)
+    }
+
+    /// An answer that is none: not S3, or something between.
+    pub fn unexpected(about: &str, cause: impl std::fmt::Display) -> Failure {
+        let message = format!("{about}: the endpoint does not answer as S3 does");
+        Failure::new(Status::Unavailable, message, cause)
+    }
+
+    pub fn changed(about: &str, cause: impl std::fmt::Display) -> Failure {
+        Failure::new(Status::Conflict, format!("{about} has changed since it was listed"), cause)
+    }
+
+    /// An answer with another status than 2xx.
+    pub async fn refused(response: HttpResponse, about: &str, bucket: &str, region: &str) -> Failure {
+        let (parts, body) = response.into_parts();
+        let right_region = parts.headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok());
+        let right_region = right_region.unwrap_or("").to_owned();
+        let mut text = Vec::new();
+        let mut chunks = body.bytes_stream();
+        while let Some(Ok(chunk)) = chunks.next().await {
+            text.extend_from_slice(&chunk);
+            if text.len() > MAX_ERROR_BODY {
+                break;
+            }
+        }
+        let mut error = ErrorBody::of(&text);
+        if !right_region.is_empty() {
+            error.region = right_region;
+        }
+        error.into_failure(parts.status, about, bucket, region)
+    }
+
+    /// Says how often it was tried.
+    pub fn after(mut self, attempts: u32) -> Failure {
+        if attempts > 1 {
+            self.message += &format!(" (tried {attempts} times)");
+        }
+        self
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct ErrorBody {
+    code: String,
+    message: String,
+    region: String,
+}
+
+impl ErrorBody {
+    /// HEAD has none, and what is between may send anything.
+    fn of(body: &[u8]) -> ErrorBody {
+        quick_xml::de::from_reader(body).unwrap_or_default()
+    }
+
+    /// The one table from S3's errors to ours.
+    fn into_failure(self, status: StatusCode, about: &str, bucket: &str, region: &str) -> Failure {
+        let cause = match self.code.as_str() {
+            "" => format!("HTTP {status}"),
+            code => format!("{code}: {} (HTTP {})", self.message, status.as_u16()),
+        };
+        let unauthorized = |what: &str| Failure::unauthorized(format!("{about}: {what}"), cause.clone());
+        match self.code.as_str() {
+            "NoSuchBucket" => {
+                return Failure::new(Status::NotFound, format!("there is no S3 bucket \"{bucket}\""), cause);
+            }
+            "RequestTimeTooSkewed" => return unauthorized("this machine's clock is wrong: set it"),
+            "InvalidAccessKeyId" => return unauthorized("S3 does not know this AWS_ACCESS_KEY_ID"),
+            "SignatureDoesNotMatch" => {
+                return unauthorized("AWS_SECRET_ACCESS_KEY is not the one of AWS_ACCESS_KEY_ID");
+            }
+            "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => {
+                return unauthorized(
+                    "the session token (AWS_SESSION_TOKEN) is not valid any more: get new credentials",
+                );
+            }
+            "InvalidObjectState" => {
+                return Failure::invalid(format!("{about} is archived: restore it before it is read"), cause);
+            }
+            "PermanentRedirect"
+            | "TemporaryRedirect"
+            | "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException" => {
+                return wrong_region(self.region, bucket, region, cause)
+            }
+            "RequestTimeout" | "SlowDown" => return Failure::new(Status::Unavailable, busy(about), cause),
+            _ => {}
+        }
+        match status.as_u16() {
+            301 | 302 | 307 | 308 => wrong_region(self.region, bucket, region, cause),
+            401 | 403 => {
+                unauthorized("S3 does not allow it with these credentials (s3:ListBucket, s3:GetObject)")
+            }
+            404 => Failure::new(Status::NotFound, format!("{about} does not exist"), cause),
+            // 416: it has become shorter.
+            412 | 416 => Failure::changed(about, cause),
+            408 | 409 | 425 | 429 => Failure::new(Status::Unavailable, busy(about), cause),
+            501 | 505 => Failure::invalid(format!("{about}: the endpoint cannot do this"), cause),
+            500..=599 => Failure::new(Status::Unavailable, busy(about), cause),
+            _ => Failure::invalid(
+                format!("{about}: S3 refused the request (check region and credentials)"),
+                cause,
+            ),
+        }
+    }
+}
+
+fn busy(about: &str) -> String {
+    format!("{about}: S3 is too busy or broken to answer")
+}
+
+fn wrong_region(right: String, bucket: &str, asked: &str, cause: String) -> Failure {
+    let message = match right.as_str() {
+        "" => format!("the S3 bucket \"{bucket}\" is not in region {asked}: set AWS_S3_REGION to its region"),
+        right => format!("the S3 bucket \"{bucket}\" is not in region {asked}: set AWS_S3_REGION to {right}"),
+    };
+    Failure::invalid(message, cause)
+}
+
+/// An error and what is behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(inner) = next {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text += ": ";
+            text += &inner_text;
+        }
+        next = inner.source();
+    }
+    text
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page {
+    is_truncated: bool,
+    encoding_type: Option<String>,
+    #[serde(default)]
+    contents: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    key: String,
+    /// Some stores give none for a folder marker.
+    size: Option<u64>,
+    #[serde(default, rename = "ETag")]
+    etag: String,
+}
+
+/// Key, ETag and size (empty where the store gives none) of each object; `number`: 1 where there are more.
+pub fn page_of(body: &[u8], about: &str) -> Result<Reply, Failure> {
+    let page: Page =
+        quick_xml::de::from_reader(body).map_err(|error| Failure::unexpected(about, chain(&error)))?;
+    // XML cannot carry every key as it is; a store that does not know the parameter ignores it.
+    let encoded = page.encoding_type.as_deref() == Some("url");
+    let mut reply = Reply::ok();
+    reply.number = page.is_truncated.into();
+    for entry in page.contents {
+        match encoded {
+            true => reply.push(&decoded(&entry.key)),
+            false => reply.push(entry.key.as_bytes()),
+        }
+        reply.push(quoted(&entry.etag).as_bytes());
+        reply.push(entry.size.map_or(String::new(), |size| size.to_string()).as_bytes());
+    }
+    Ok(reply)
+}
+
+/// A key as `encoding-type=url` sends it: a space is "+" or "%20", a plus sign always "%2B".
+fn decoded(key: &str) -> Vec<u8> {
+    percent_encoding::percent_decode_str(&key.replace('+', " ")).collect()
+}
+
+/// An ETag as If-Match takes it. Listings of some stores leave the quotes out. A weak one proves nothing about bytes.
+pub fn quoted(etag: &str) -> String {
+    let bare = etag.trim().trim_matches('"');
+    match bare.is_empty() || etag.trim_start().starts_with("W/") {
+        true => String::new(),
+        false => format!("\"{bare}\""),
+    }
+}
+
+/// First byte, end (not included) and the whole object's size.
+pub fn content_range(response: &HttpResponse, about: &str) -> Result<(u64, u64, u64), Failure> {
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        // The whole object, which some stores send when it was asked for in one range.
+        let size = text(CONTENT_LENGTH).and_then(|size| size.parse::<u64>().ok());
+        return match size {
+            Some(size) => Ok((0, size, size)),
+            None => Err(Failure::unexpected(about, "no Content-Length")),
+        };
+    }
+    let parsed = text(CONTENT_RANGE).and_then(|value| {
+        let (range, size) = value.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let (start, last) = range.split_once('-')?;
+        Some((start.parse().ok()?, last.parse::<u64>().ok()?.checked_add(1)?, size.parse().ok()?))
+    });
+    parsed.ok_or_else(|| Failure::unexpected(about, "no usable Content-Range"))
+}

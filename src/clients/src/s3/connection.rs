@@ -1,0 +1,264 @@
+//! One bucket: where it is, who asks, and one signed request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use object_store::aws::{
+    AmazonS3Builder, AmazonS3ConfigKey, AwsAuthorizer, AwsCredential, AwsCredentialProvider,
+};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpRequestBody, HttpResponse, ReqwestConnector,
+};
+use object_store::{ClientOptions, RetryConfig, StaticCredentialProvider};
+use percent_encoding::{utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
+
+use super::answer::Failure;
+use crate::bridge::S3Options;
+
+/// What Signature Version 4 leaves as it is.
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED_PATH: AsciiSet = UNRESERVED.remove(b'/');
+
+/// The whole of an answer may take this many times as long as its longest pause (request_timeout_ms).
+const WHOLE_REQUEST_FACTOR: u32 = 10;
+/// Credentials that a server gives (instance, container, token service): all attempts together.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
+const CREDENTIALS_RETRIES: usize = 1;
+
+const HOW_TO_GIVE_CREDENTIALS: &str =
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN where \
+     there is one), or run where a web identity, a container or an instance role gives them";
+
+pub struct Connection {
+    bucket: String,
+    /// Scheme, host and, unless the host names it, the bucket; no slash at the end.
+    url: String,
+    region: String,
+    /// None: requests are not signed (AWS_SKIP_SIGNATURE).
+    credentials: Option<AwsCredentialProvider>,
+    requester_pays: bool,
+    http: HttpClient,
+}
+
+impl Connection {
+    pub fn new(options: S3Options) -> Result<Connection, Failure> {
+        let bad = |error: object_store::Error| {
+            Failure::invalid("the S3 settings in the environment (AWS_...) are wrong".into(), error)
+        };
+        let (mut builder, mut client) = from_environment();
+        if !options.region.is_empty() {
+            builder = builder.with_region(&options.region);
+        }
+        if !options.endpoint.is_empty() {
+            builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, &options.endpoint);
+        }
+        let setting = |key| builder.get_config_value(&key);
+        let region = setting(AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".into());
+        let endpoint =
+            setting(AmazonS3ConfigKey::S3Endpoint).or_else(|| setting(AmazonS3ConfigKey::Endpoint));
+        let is_set = |key| {
+            let value = setting(key).unwrap_or_default().to_ascii_lowercase();
+            matches!(value.as_str(), "1" | "true" | "on" | "yes" | "y" | "requester")
+        };
+        let skip_signature = is_set(AmazonS3ConfigKey::SkipSignature);
+        let requester_pays = is_set(AmazonS3ConfigKey::RequestPayer);
+        let url = bucket_url(
+            &endpoint,
+            &options.bucket,
+            &region,
+            is_set(AmazonS3ConfigKey::VirtualHostedStyleRequest),
+        )?;
+
+        let pause = Duration::from_millis(options.request_timeout_ms.into());
+        client = client
+            .with_connect_timeout(Duration::from_millis(options.connect_timeout_ms.into()))
+            .with_read_timeout(pause)
+            .with_timeout(pause * WHOLE_REQUEST_FACTOR);
+        if url.starts_with("http://") {
+            client = client.with_allow_http(true);
+        }
+        let http = ReqwestConnector::default().connect(&client).map_err(bad)?;
+        let credentials = match skip_signature {
+            true => None,
+            false => Some(credentials_from(builder.with_region(&region), client)?),
+        };
+        Ok(Connection { bucket: options.bucket, url, region, credentials, requester_pays, http })
+    }
+
+    /// For messages.
+    pub fn bucket_name(&self) -> String {
+        format!("s3://{}", self.bucket)
+    }
+
+    /// For messages.
+    pub fn object_name(&self, key: &str) -> String {
+        format!("s3://{}/{}", self.bucket, key)
+    }
+
+    pub fn list_url(&self, query: &[(&str, &str)]) -> String {
+        let query: Vec<String> = query
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, &UNRESERVED)))
+            .collect();
+        format!("{}?{}", self.url, query.join("&"))
+    }
+
+    pub fn object_url(&self, key: &str) -> Result<String, Failure> {
+        // URLs have no way to say such a segment: every HTTP client resolves it, encoded or not.
+        if key.split('/').any(|segment| segment == "." || segment == "..") {
+            let message = format!(
+                "{}: a key with a part \".\" or \"..\" cannot be read over HTTP: rename the object",
+                self.object_name(key)
+            );
+            return Err(Failure::invalid(message, ""));
+        }
+        Ok(format!("{}/{}", self.url, utf8_percent_encode(key, &UNRESERVED_PATH)))
+    }
+
+    /// One signed request; an answer other than 2xx is a failure.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: String,
+        headers: HeaderMap,
+    ) -> Result<HttpResponse, Failure> {
+        let about = self.name_of(&url);
+        let mut request = http::Request::new(HttpRequestBody::empty());
+        *request.method_mut() = method;
+        *request.headers_mut() = headers;
+        *request.uri_mut() = url
+            .parse()
+            .map_err(|error| Failure::invalid(format!("{about}: the name does not fit into a URL"), error))?;
+        if let Some(provider) = &self.credentials {
+            let credential = tokio::time::timeout(CREDENTIALS_TIMEOUT, provider.get_credential())
+                .await
+                .map_err(|_| no_credentials("no answer in time".into()))?
+                .map_err(|error| no_credentials(error.to_string()))?;
+            check(&credential)?;
+            AwsAuthorizer::new(&credential, "s3", &self.region)
+                .with_request_payer(self.requester_pays)
+                .try_authorize(&mut request, None)
+                .map_err(|error| Failure::unexpected(&about, error))?;
+        }
+        let response = self.http.execute(request).await.map_err(|error| self.broken(&about, error))?;
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(Failure::refused(response, &about, &self.bucket, &self.region).await),
+        }
+    }
+
+    pub fn broken(&self, about: &str, error: HttpError) -> Failure {
+        Failure::broken(about, &self.url, error)
+    }
+
+    /// What a URL of this bucket is about, as messages name it.
+    fn name_of(&self, url: &str) -> String {
+        let path = url.strip_prefix(&self.url).unwrap_or("");
+        match path.strip_prefix('/') {
+            Some(key) => self.object_name(&percent_encoding::percent_decode_str(key).decode_utf8_lossy()),
+            None => self.bucket_name(),
+        }
+    }
+}
+
+/// The settings that object_store knows (AWS_...), without the empty ones; of the region's names the original's first.
+fn from_environment() -> (AmazonS3Builder, ClientOptions) {
+    let mut builder = AmazonS3Builder::new();
+    let mut client = ClientOptions::new();
+    for (name, value) in std::env::vars_os() {
+        let (Some(name), Some(value)) = (name.to_str(), value.to_str().map(str::trim)) else {
+            continue;
+        };
+        if !name.starts_with("AWS_") || value.is_empty() {
+            continue;
+        }
+        match name.to_ascii_lowercase().parse() {
+            Ok(AmazonS3ConfigKey::Client(key)) => client = client.with_config(key, value),
+            Ok(key) => builder = builder.with_config(key, value),
+            Err(_) => {}
+        }
+    }
+    if let Some(region) = std::env::var("AWS_S3_REGION").ok().filter(|region| !region.trim().is_empty()) {
+        builder = builder.with_region(region.trim());
+    }
+    (builder, client)
+}
+
+/// Keys in the environment, else whatever else the environment names, else the instance's role.
+fn credentials_from(
+    builder: AmazonS3Builder,
+    client: ClientOptions,
+) -> Result<AwsCredentialProvider, Failure> {
+    let setting = |key| builder.get_config_value(&key);
+    if let (Some(key_id), Some(secret_key)) =
+        (setting(AmazonS3ConfigKey::AccessKeyId), setting(AmazonS3ConfigKey::SecretAccessKey))
+    {
+        let token = setting(AmazonS3ConfigKey::Token);
+        return Ok(Arc::new(StaticCredentialProvider::new(AwsCredential { key_id, secret_key, token })));
+    }
+    let retry = RetryConfig {
+        max_retries: CREDENTIALS_RETRIES,
+        retry_timeout: CREDENTIALS_TIMEOUT,
+        ..Default::default()
+    };
+    let store = builder
+        .with_bucket_name("any")
+        .with_client_options(client)
+        .with_retry(retry)
+        .build()
+        .map_err(|error| no_credentials(error.to_string()))?;
+    Ok(store.credentials().clone())
+}
+
+fn bucket_url(
+    endpoint: &Option<String>,
+    bucket: &str,
+    region: &str,
+    in_host: bool,
+) -> Result<String, Failure> {
+    let text = match (endpoint, in_host) {
+        // As object_store: with this setting the endpoint names the bucket.
+        (Some(endpoint), true) => endpoint.clone(),
+        (Some(endpoint), false) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
+        (None, true) => format!("https://{bucket}.s3.{region}.amazonaws.com"),
+        (None, false) => format!("https://s3.{region}.amazonaws.com/{bucket}"),
+    };
+    let wrong = |why: &str| {
+        let shown = endpoint.as_deref().unwrap_or(region);
+        let message = format!("the S3 endpoint \"{shown}\" is not a URL like https://host:port");
+        Err(Failure::invalid(message, why))
+    };
+    let url = match url::Url::parse(&text) {
+        Ok(url) => url,
+        Err(error) => return wrong(&error.to_string()),
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return wrong("the scheme is neither http nor https");
+    }
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        return wrong("it has a user, a query or a fragment");
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn no_credentials(cause: String) -> Failure {
+    Failure::unauthorized(format!("no credentials for S3: {HOW_TO_GIVE_CREDENTIALS}"), cause)
+}
+
+/// Credentials go into headers: what does not fit there would end the process.
+fn check(credential: &AwsCredential) -> Result<(), Failure> {
+    let fits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !fits(&credential.key_id) || credential.token.as_deref().is_some_and(|token| !fits(token)) {
+        let message =
+            "the S3 credentials have characters that no credentials have: check AWS_ACCESS_KEY_ID and \
+             AWS_SESSION_TOKEN for spaces and line breaks";
+        return Err(Failure::unauthorized(message.into(), ""));
+    }
+    Ok(())
+}
