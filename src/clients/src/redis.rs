@@ -95,8 +95,14 @@ async fn open(options: &RedisOptions) -> RedisResult<MultiplexedConnection> {
         greeting.arg(&options.pass);
     }
     greeting.cmd("SELECT").arg(options.db);
-    answers(&mut connection, &greeting).await?;
-    Ok(connection)
+    match answers(&mut connection, &greeting).await {
+        Ok(_) => Ok(connection),
+        // The crate says so as well where the answer makes no sense.
+        Err(error) if error.is_connection_dropped() => {
+            Err((ErrorKind::Parse, "hung up on", error.to_string()).into())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn host_and_port(addr: &str) -> RedisResult<(String, u16)> {
@@ -196,7 +202,9 @@ impl IntoReply for Failure<'_> {
                 Reply::error(Status::Unavailable, message, error)
             }
             _ => {
-                let message = format!("what answers at {addr} does not talk as Redis does");
+                let message = format!(
+                    "what answers at {addr} hangs up or does not talk as Redis does: correct redis.addr"
+                );
                 Reply::error(Status::Unavailable, message, error)
             }
         }
