@@ -1,0 +1,26 @@
+// microservice: serves products over HTTP. Arguments to App to exit code, and nothing else.
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <span>
+#include <variant>
+
+#include "cmd/common/process.h"
+#include "cmd/microservice/app.h"
+
+int main(int argc, char** argv) {
+  using namespace dataflow::cmd;
+  start_logging();
+  ignore_broken_pipes();
+  const std::span<const char* const> arguments(argv + 1, argc > 0 ? argc - 1 : 0);
+  auto parsed = parse_service_arguments(arguments, process_environment(), std::cout, std::cerr);
+  if (const int* code = std::get_if<int>(&parsed)) return *code;
+  App app(std::move(std::get<ServiceArguments>(parsed)));
+  const int code = app.run();
+  if (!app.is_clean()) {
+    // A store that does not answer may do so later, into what would be gone.
+    std::fflush(nullptr);
+    std::_Exit(code);
+  }
+  return code;
+}
