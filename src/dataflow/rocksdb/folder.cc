@@ -1,0 +1,130 @@
+#include "dataflow/rocksdb/folder.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string_view>
+
+namespace dataflow::rocksdb {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Whether RocksDB could have made a file of this name before it was interrupted.
+bool is_database_file(std::string_view name) {
+  constexpr std::array<std::string_view, 5> kBeginnings = {"LOCK", "LOG", "MANIFEST-", "OPTIONS-",
+                                                           "IDENTITY"};
+  constexpr std::array<std::string_view, 4> kEndings = {".dbtmp", ".log", ".sst", ".blob"};
+  for (const auto beginning : kBeginnings) {
+    if (name.starts_with(beginning)) return true;
+  }
+  for (const auto ending : kEndings) {
+    if (name.ends_with(ending)) return true;
+  }
+  return false;
+}
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+// Who holds RocksDB's lock on the folder: nullopt where nobody does, 0 where it is somebody unknown
+// (of another process namespace).
+std::optional<pid_t> lock_holder(const std::string& path) {
+  const int file = ::open((path + "/LOCK").c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) return errno == ENOENT ? std::nullopt : std::optional<pid_t>(0);
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  const bool asked = ::fcntl(file, F_GETLK, &lock) == 0;
+  ::close(file);
+  if (!asked) return 0;
+  if (lock.l_type == F_UNLCK) return std::nullopt;
+  return std::max<pid_t>(lock.l_pid, 0);
+}
+
+std::unexpected<Error> no_access(const std::string& path, const std::error_code& error) {
+  const bool denied = error == std::errc::permission_denied;
+  return fail(denied ? ErrorCode::kUnauthorized : ErrorCode::kUnavailable,
+              "the embedded database " + path + " cannot be looked at: " +
+                  (denied ? "this user may not; change the permissions or the user"
+                          : "see the cause and try again"),
+              error.message());
+}
+
+}  // namespace
+
+std::string absolute_path(const std::string& path) {
+  std::error_code error;
+  fs::path absolute = fs::weakly_canonical(path, error);
+  if (error || absolute.is_relative()) absolute = fs::absolute(path, error).lexically_normal();
+  std::string name = error ? path : absolute.string();
+  while (name.size() > 1 && name.ends_with('/')) name.pop_back();
+  return name;
+}
+
+Result<void> check_folder(const std::string& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) {
+    const fs::path parent = fs::path(path).parent_path();
+    if (fs::is_directory(parent, error)) return {};
+    return fail(ErrorCode::kInvalid, "the embedded database " + path + " cannot be made: " +
+                                         parent.string() + " is not a folder");
+  }
+  if (error) return no_access(path, error);
+  if (status.type() != fs::file_type::directory) {
+    return fail(ErrorCode::kInvalid,
+                path + " is not a folder, so it is no embedded database; name another path");
+  }
+  bool foreign = false;
+  for (fs::directory_iterator entry(path, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name == "CURRENT") return {};
+    foreign = foreign || !is_database_file(name);
+  }
+  if (error) return no_access(path, error);
+  if (foreign) {
+    return fail(ErrorCode::kInvalid, "the folder " + path +
+                                         " holds other things than an embedded database; name "
+                                         "another path");
+  }
+  return {};
+}
+
+std::string holder_of(const std::string& path) {
+  const pid_t pid = lock_holder(path).value_or(0);
+  if (pid <= 0) return "another process";
+  const std::string name = first_line("/proc/" + std::to_string(pid) + "/comm");
+  return "process " + std::to_string(pid) + (name.empty() ? "" : " (" + name + ")");
+}
+
+bool is_locked(const std::string& path) { return lock_holder(path).has_value(); }
+
+std::string folder_identity(const std::string& path) {
+  struct stat info{};
+  if (::stat((path + "/CURRENT").c_str(), &info) != 0) return {};
+  if (::stat((path + "/IDENTITY").c_str(), &info) != 0) return {};
+  return std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino) + ":" +
+         first_line(path + "/IDENTITY");
+}
+
+std::string boot_identity() {
+  std::string identity = first_line("/proc/sys/kernel/random/boot_id");
+  // Where the system has none, no two sessions are known to have had one boot in common.
+  if (identity.empty()) identity = "unknown-" + std::to_string(::getpid());
+  return identity;
+}
+
+}  // namespace dataflow::rocksdb

@@ -1,0 +1,31 @@
+// The folder of an embedded database, looked at from outside: before it is opened, and when it is
+// held.
+#pragma once
+
+#include <string>
+
+#include "dataflow/error.h"
+
+namespace dataflow::rocksdb {
+
+// The path without links and dots, so that one database has one name.
+std::string absolute_path(const std::string& path);
+
+// kInvalid where `path` is a file, a folder with other things than a database, or in a folder that
+// is not there: a database made among somebody's files would be removed with them, or they with it.
+Result<void> check_folder(const std::string& path);
+
+// Who holds the database: "process 4711 (job)", or "another process" where that cannot be found
+// out. Not to be called in the process that holds it: looking would release the hold.
+std::string holder_of(const std::string& path);
+
+// Whether another process holds it. The same caution.
+bool is_locked(const std::string& path);
+
+// What tells a database from one that was made later at the same place: empty where there is none.
+std::string folder_identity(const std::string& path);
+
+// An identity of the running system that is another after each start of the machine. Never empty.
+std::string boot_identity();
+
+}  // namespace dataflow::rocksdb

@@ -1,0 +1,132 @@
+#include "dataflow/rocksdb/secondary_product_service.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "dataflow/rocksdb/folder.h"
+#include "dataflow/rocksdb/read_products.h"
+#include "dataflow/rocksdb/secondary_view.h"
+
+namespace dataflow::rocksdb {
+
+// The thread that keeps the view fresh, and those who wait for it.
+class SecondaryProductService::Follower {
+ public:
+  using View = std::shared_ptr<SecondaryView>;
+  using Clock = std::chrono::steady_clock;
+
+  explicit Follower(SecondaryOptions options)
+      : options_(std::move(options)),
+        path_(absolute_path(options_.path)),
+        thread_([this](const std::stop_token& stop) { follow(stop); }) {}
+
+  const std::string& path() const { return path_; }
+
+  // The view, renewed before if it is too old.
+  static Task<Result<View>> fresh(Follower& self) {
+    if (auto view = self.fresh_enough()) co_return std::move(*view);
+    co_await async_value<bool>([&self](auto done) { self.wait(std::move(done)); });
+    const std::lock_guard lock(self.mutex_);
+    co_return self.view_;
+  }
+
+ private:
+  std::optional<Result<View>> fresh_enough() {
+    const std::lock_guard lock(mutex_);
+    const auto age = Clock::now() - renewed_;
+    if (age > options_.refresh_after) {
+      wanted_ = true;
+      changed_.notify_one();
+    }
+    if (!ever_renewed_ || age > options_.wait_after) return std::nullopt;
+    return view_;
+  }
+
+  void wait(std::move_only_function<void(bool)> done) {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(done));
+    wanted_ = true;
+    changed_.notify_one();
+  }
+
+  void follow(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!stop.stop_requested()) {
+      changed_.wait_for(lock, stop, options_.refresh_when_idle, [this] { return wanted_; });
+      // Whoever came before the renewal began is served by it; who comes later waits for the next.
+      wanted_ = false;
+      auto waiting = std::exchange(waiting_, {});
+      const View before = view_ ? *view_ : nullptr;
+      const auto begun = Clock::now();
+      lock.unlock();
+      Result<View> renewed = renew(before);
+      lock.lock();
+      std::swap(view_, renewed);
+      renewed_ = begun;
+      ever_renewed_ = true;
+      lock.unlock();
+      for (auto& done : waiting) done(true);
+      renewed = View();  // closes a view that was replaced, without the lock
+      lock.lock();
+    }
+  }
+
+  Result<View> renew(const View& before) const {
+    if (before && before->catch_up() == SecondaryView::State::kCurrent) return before;
+    return SecondaryView::open(path_, options_.block_cache_bytes);
+  }
+
+  const SecondaryOptions options_;
+  const std::string path_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool wanted_ = false;
+  bool ever_renewed_ = false;
+  Clock::time_point renewed_{};  // when the last renewal began
+  Result<View> view_ = View();
+  std::vector<std::move_only_function<void(bool)>> waiting_;
+  std::jthread thread_;  // the last member: it uses the others
+};
+
+SecondaryProductService::SecondaryProductService(SecondaryOptions options)
+    : follower_(std::make_unique<Follower>(std::move(options))) {}
+
+SecondaryProductService::~SecondaryProductService() = default;
+
+Task<Result<Product>> SecondaryProductService::find(ProductId id) {
+  const auto view = co_await Follower::fresh(*follower_);
+  if (!view) co_return std::unexpected(view.error());
+  co_return read_product((*view)->db(), (*view)->products(), follower_->path(), id);
+}
+
+Task<Result<std::vector<std::optional<Product>>>> SecondaryProductService::find_many(
+    std::span<const ProductId> ids) {
+  const auto view = co_await Follower::fresh(*follower_);
+  if (!view) co_return std::unexpected(view.error());
+  co_return read_products((*view)->db(), (*view)->products(), follower_->path(), ids);
+}
+
+Task<Result<std::string>> SecondaryProductService::incarnation() {
+  const auto view = co_await Follower::fresh(*follower_);
+  if (!view) co_return std::unexpected(view.error());
+  co_return (*view)->incarnation();
+}
+
+Task<Result<void>> SecondaryProductService::save_many(std::span<const ProductView>, WriteTime,
+                                                      std::span<bool>) {
+  co_return fail(ErrorCode::kUnauthorized,
+                 "the embedded database " + follower_->path() + " is open for reading only");
+}
+
+Task<Result<void>> SecondaryProductService::disown_caches() {
+  co_return fail(ErrorCode::kUnauthorized,
+                 "the embedded database " + follower_->path() + " is open for reading only");
+}
+
+Task<Result<void>> SecondaryProductService::flush() { co_return Result<void>{}; }
+
+}  // namespace dataflow::rocksdb
