@@ -320,6 +320,27 @@ TEST_F(PipelineTest, ALineOverTheLimitIsRejectedWhole) {
   EXPECT_EQ(titles(), (Titles{{1, "one"}, {2, "two"}}));
 }
 
+// However the pieces of a long line fall on reads and buffers: also where a read fills the buffer
+// to its end.
+TEST_F(PipelineTest, ALineOverTheLimitEndsAtItsNewlineWhateverTheReads) {
+  options_.max_line_bytes = 1000;
+  options_.block_bytes = 256;
+  const std::string much(3000, 'x');
+  for (std::size_t piece : {1u, 7u, 255u, 256u, 257u, 1000u, 100000u}) {
+    fetch_->piece = piece;
+    std::string text = line(1, "one") + line(7, much);
+    for (ProductId id = 100; id < 120; ++id) text += line(id, "after");
+    fetch_->put("a", text);
+    const Summary summary = load({"a"});
+    EXPECT_EQ(summary.counts.rejected, 1u) << piece;
+    EXPECT_EQ(summary.counts.lines, 22u) << piece;
+    EXPECT_EQ(content(options_.rejects), line(7, much)) << piece;
+    EXPECT_NE(content(options_.rejects + ".reasons").find("\"line\":2,\"byte\":23,"),
+              std::string::npos)
+        << piece;
+  }
+}
+
 TEST_F(PipelineTest, DryRunTellsAndWritesNothing) {
   fetch_->put("a", line(1, "one") + line(2, "two"));
   load({"a"});

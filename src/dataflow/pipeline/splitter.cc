@@ -85,7 +85,7 @@ Task<Result<SplitterStep>> Splitter::next() {
     if (!got) co_return std::unexpected(std::move(got.error()));
     at_end_ = *got == 0;
     filled_ += *got;
-    if (at_end_ || (!options_.eager && !full())) continue;
+    if (at_end_ || in_long_line_ || (!options_.eager && !full())) continue;
     const std::string_view fresh(memory_.get() + searched_, filled_ - searched_);
     const auto newline = fresh.rfind('\n');
     if (newline != std::string_view::npos) co_return cut(searched_ + newline + 1);
