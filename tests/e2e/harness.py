@@ -130,7 +130,7 @@ def rows_of(*texts):
     """The table that these files, in the order they are listed, have to become."""
     table = {}
     for text in texts:
-        for line in text.splitlines():
+        for line in text.split("\n"):
             if line.strip():
                 row = product_of(line)
                 table[row["id"]] = row

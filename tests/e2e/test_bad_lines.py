@@ -83,7 +83,7 @@ def make_file():
 
 
 def check_rejects(setup, source, places):
-    reasons = [json.loads(line) for line in (setup.folder / "rejects.jsonl.reasons").read_text().splitlines()]
+    reasons = [json.loads(line) for line in (setup.folder / "rejects.jsonl.reasons").read_text().split("\n") if line]
     assert sorted((r["line"], r["byte"]) for r in reasons) == sorted((number, byte) for number, byte, _, _ in places)
     by_line = {r["line"]: r for r in reasons}
     for number, _, text, word in places:
