@@ -1,46 +1,23 @@
 #include "dataflow/file/fetch_service.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <cerrno>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "dataflow/file/folder.h"
+#include "dataflow/file/path.h"
+#include "dataflow/file/reader.h"
+#include "dataflow/file/sources.h"
+#include "dataflow/file/threads.h"
 
 namespace dataflow::file {
 
 namespace {
 
-constexpr std::size_t kThreads = 2;  // for calls on the file system
-constexpr int kStandardInputDescriptor = 0;
+using ListingResult = Result<std::unique_ptr<dataflow::Listing>>;
+using ReaderResult = Result<std::unique_ptr<dataflow::Reader>>;
 
-// Runs `call` on a pool and resumes the caller with its result.
-template <class T>
-Task<T> run_on(boost::asio::thread_pool& pool, std::function<T()> call) {
-  auto start = [&pool, &call](auto done) {
-    boost::asio::post(pool, [&call, done = std::move(done)]() mutable { done(call()); });
-  };
-  auto value = co_await async_value<T>(start);
-  co_return std::move(value);
-}
-
-}  // namespace
-
-struct Threads {
-  boost::asio::thread_pool files{kThreads};
-  // Apart: a read of a stream may wait for ever.
-  boost::asio::thread_pool streams{1};
-};
-
-namespace {
-
+// Everything in one page: a folder is looked at once, so that the listing is of one moment.
 class WholeListing final : public dataflow::Listing {
  public:
   explicit WholeListing(std::vector<Object> objects) : objects_(std::move(objects)) {}
@@ -50,104 +27,49 @@ class WholeListing final : public dataflow::Listing {
   std::vector<Object> objects_;
 };
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (number_ > kStandardInputDescriptor) ::close(number_);
-  }
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
-std::unexpected<Error> changed(const std::string& name) {
-  return fail(ErrorCode::kConflict, name + " changed while it was read");
+Task<ListingResult> list_source(std::shared_ptr<Threads> threads, std::string source) {
+  auto call = [&source] { return objects_of(source); };
+  auto objects = co_await run_on<std::vector<Object>>(threads->pool, call);
+  if (!objects) co_return std::unexpected(std::move(objects.error()));
+  co_return ListingResult(std::make_unique<WholeListing>(*std::move(objects)));
 }
 
-// The bytes of a file of known size and version, or of a stream of which nothing is known.
-class FileReader final : public dataflow::Reader {
- public:
-  FileReader(std::shared_ptr<Threads> threads, Descriptor descriptor, Object object)
-      : threads_(std::move(threads)),
-        descriptor_(std::move(descriptor)),
-        object_(std::move(object)) {}
+Task<Result<Object>> stat_path(std::shared_ptr<Threads> threads, std::string path) {
+  auto call = [&path] { return object_at(path); };
+  auto object = co_await run_on<Object>(threads->pool, call);
+  co_return std::move(object);
+}
 
-  Task<Result<std::size_t>> read(std::span<char> buffer) override {
-    auto& pool = object_.size ? threads_->files : threads_->streams;
-    std::function<Result<std::size_t>()> call = [this, buffer] { return read_some(buffer); };
-    auto got = co_await run_on(pool, std::move(call));
-    co_return std::move(got);
+Task<ReaderResult> open_reader(std::shared_ptr<Threads> threads, Options options, Object object) {
+  auto call = [&object] { return open_object(object); };
+  auto opened = co_await run_on<OpenObject>(threads->pool, call);
+  if (!opened) co_return std::unexpected(std::move(opened.error()));
+  if (opened->object.size) {
+    co_return ReaderResult(
+        std::make_unique<FileReader>(std::move(threads), *std::move(opened), options));
   }
-
- private:
-  Result<std::size_t> read_some(std::span<char> buffer) {
-    std::size_t want = buffer.size();
-    if (object_.size) want = std::min<std::uint64_t>(want, *object_.size - offset_);
-    ssize_t got = 0;
-    do {
-      got = want == 0 ? 0 : ::read(descriptor_.number(), buffer.data(), want);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) return std::unexpected(system_error(errno, "read", object_.name));
-    offset_ += static_cast<std::uint64_t>(got);
-    if (got == 0 && object_.size) {
-      // The end, if the file is still what it was when it was listed.
-      auto now = object_at(object_.name);
-      if (!now || *now != object_ || offset_ != *object_.size) return changed(object_.name);
-    }
-    return static_cast<std::size_t>(got);
-  }
-
-  std::shared_ptr<Threads> threads_;
-  Descriptor descriptor_;
-  const Object object_;
-  std::uint64_t offset_ = 0;
-};
-
-Result<Descriptor> open_file(const Object& object) {
-  if (object.name == "-") return Descriptor(kStandardInputDescriptor);
-  const int number = ::open(object.name.c_str(), O_RDONLY | O_CLOEXEC);
-  if (number < 0) return std::unexpected(system_error(errno, "open", object.name));
-  Descriptor descriptor(number);
-  if (!object.version.empty()) {
-    auto now = object_at(object.name);
-    if (!now) return std::unexpected(std::move(now.error()));
-    if (*now != object) return changed(object.name);
-    ::posix_fadvise(number, 0, 0, POSIX_FADV_SEQUENTIAL);
-  }
-  return descriptor;
+  co_return ReaderResult(std::make_unique<StreamReader>(std::move(threads), *std::move(opened)));
 }
 
 }  // namespace
 
-FetchService::FetchService() : threads_(std::make_shared<Threads>()) {}
-FetchService::~FetchService() = default;
+FetchService::FetchService(Options options)
+    : options_(options),
+      threads_(std::make_shared<Threads>(std::max<std::size_t>(options.io_threads, 1))) {}
 
-Task<Result<std::unique_ptr<dataflow::Listing>>> FetchService::list(std::string_view source) {
-  std::function<Result<std::vector<Object>>()> call = [name = std::string(source)] {
-    return objects_of(name);
-  };
-  auto objects = co_await run_on(threads_->files, std::move(call));
-  if (!objects) co_return std::unexpected(std::move(objects.error()));
-  co_return std::make_unique<WholeListing>(std::move(*objects));
+FetchService::~FetchService() { ::eventfd_write(threads_->stop.number(), 1); }
+
+// What the caller gives by reference is copied before the tasks begin.
+Task<ListingResult> FetchService::list(std::string_view source) {
+  return list_source(threads_, std::string(source));
 }
 
 Task<Result<Object>> FetchService::stat(std::string_view name) {
-  std::function<Result<Object>()> call = [path = std::string(name)] { return object_at(path); };
-  auto object = co_await run_on(threads_->files, std::move(call));
-  co_return std::move(object);
+  return stat_path(threads_, std::string(name));
 }
 
-Task<Result<std::unique_ptr<dataflow::Reader>>> FetchService::open(const Object& object) {
-  // A pipe is opened when its writer does, which may take for ever.
-  auto& pool = object.size ? threads_->files : threads_->streams;
-  std::function<Result<Descriptor>()> call = [object] { return open_file(object); };
-  auto descriptor = co_await run_on(pool, std::move(call));
-  if (!descriptor) co_return std::unexpected(std::move(descriptor.error()));
-  co_return std::make_unique<FileReader>(threads_, std::move(*descriptor), object);
+Task<ReaderResult> FetchService::open(const Object& object) {
+  return open_reader(threads_, options_, object);
 }
 
 }  // namespace dataflow::file
