@@ -15,6 +15,7 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "cmd/common/flags.h"
 #include "cmd/common/process.h"
@@ -164,7 +165,10 @@ void App::State::begin_stop() {
 App::App(ServiceArguments arguments) : state_(std::make_unique<State>(std::move(arguments))) {}
 
 App::~App() {
-  if (!state_->clean) static_cast<void>(state_.release());
+  if (state_->clean) return;
+  // What has not come back still refers to it: it is kept, and never destroyed.
+  static auto* const kept = new std::vector<std::unique_ptr<State>>;
+  kept->push_back(std::move(state_));
 }
 
 bool App::is_clean() const { return state_->clean; }

@@ -4,6 +4,7 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -155,13 +156,20 @@ void Server::State::stop(void (Worker::*how)()) {
 Server::Server(Options options, ProductService& store)
     : state_(std::make_unique<State>(std::move(options), store)) {}
 
+// Calls of the store that have not come back still refer to their worker: it has to stay.
+void Server::leave_behind(std::unique_ptr<State> state) {
+  static std::mutex mutex;
+  static auto* const kept = new std::vector<std::unique_ptr<State>>;  // never destroyed
+  const std::lock_guard lock(mutex);
+  kept->push_back(std::move(state));
+}
+
 Server::~Server() {
   if (state_->started && !state_->waited) {
     state_->stop(&Worker::abort);
     wait();
   }
-  // Calls of the store that have not come back still refer to their worker: it has to stay.
-  if (state_->in_store > 0) static_cast<void>(state_.release());
+  if (state_->in_store > 0) leave_behind(std::move(state_));
 }
 
 Result<void> Server::listen() {

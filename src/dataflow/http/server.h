@@ -38,6 +38,8 @@ class Server {
 
  private:
   struct State;
+  static void leave_behind(std::unique_ptr<State> state);
+
   std::unique_ptr<State> state_;
 };
 
