@@ -20,7 +20,6 @@ constexpr milliseconds kLongestTick{250};
 // How long a request may take to send its last words after the drain's deadline.
 constexpr milliseconds kLastWords{250};
 constexpr std::chrono::seconds kReportInterval{1};
-constexpr std::size_t kAccessBatch = 16'384;
 
 milliseconds tick_of(const Options& options) {
   const auto shortest =
