@@ -1,0 +1,258 @@
+//! How the driver's errors become replies.
+
+use std::time::Duration;
+
+use scylla::errors::{
+    ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind as Setup, DbError,
+    ExecutionError, MetadataError, MetadataFetchErrorKind, NewSessionError, NextPageError,
+    NextRowError, PrepareError, RequestAttemptError, RequestError,
+};
+
+use crate::bridge::{CassandraOptions, IntoReply, Reply, Status};
+
+/// What may go wrong in a call.
+pub enum Problem {
+    Session(NewSessionError),
+    Execution(ExecutionError),
+    Prepare(PrepareError),
+    /// The driver did not come back within our own limit.
+    Late(Duration),
+    /// A result that cannot be read.
+    Unreadable(String),
+    UnknownConsistency,
+    /// A call before connect() or prepare(), or rows that do not fit the statement.
+    Misuse,
+}
+
+impl From<NewSessionError> for Problem {
+    fn from(error: NewSessionError) -> Problem {
+        Problem::Session(error)
+    }
+}
+
+impl From<ExecutionError> for Problem {
+    fn from(error: ExecutionError) -> Problem {
+        Problem::Execution(error)
+    }
+}
+
+impl From<PrepareError> for Problem {
+    fn from(error: PrepareError) -> Problem {
+        Problem::Prepare(error)
+    }
+}
+
+pub struct Failure<'a> {
+    pub options: &'a CassandraOptions,
+    pub problem: Problem,
+}
+
+/// What a problem comes down to.
+enum Verdict<'a> {
+    /// The server's words on what is wrong with the statement or with the configuration.
+    Refused(&'a str),
+    UnknownHost,
+    UnknownConsistency,
+    NoAnswer,
+    /// The driver finds no node to ask.
+    NoNode,
+    /// The server answered that it cannot serve this now, in its words.
+    NotNow(&'a str),
+    LoginRefused,
+    LoginMissing,
+    NotAllowed(&'a str),
+    Unexpected,
+}
+
+impl IntoReply for Failure<'_> {
+    fn into_reply(self) -> Reply {
+        let hosts = self.options.hosts.join(", ");
+        let user = &self.options.user;
+        let (status, message) = match verdict(&self.problem) {
+            Verdict::Refused(says) => {
+                (Status::Invalid, format!("Cassandra ({hosts}) refuses this: {says}"))
+            }
+            Verdict::UnknownConsistency => (
+                Status::Invalid,
+                format!(
+                    "the consistency \"{}\" is unknown: use one, two, three, quorum, all, local_quorum or local_one",
+                    self.options.consistency
+                ),
+            ),
+            Verdict::UnknownHost => (
+                Status::Unavailable,
+                format!("the host names of Cassandra ({hosts}) cannot be resolved: check them and the name service"),
+            ),
+            Verdict::NoAnswer => (
+                Status::Unavailable,
+                format!(
+                    "Cassandra ({hosts}, port {}) does not answer: check that it runs there and can be reached",
+                    self.options.port
+                ),
+            ),
+            Verdict::NoNode => (
+                Status::Unavailable,
+                match self.options.datacenter.as_str() {
+                    "" => format!("no node of Cassandra ({hosts}) is up: check that it runs there"),
+                    name => format!("no node of Cassandra ({hosts}) is up in a datacenter \"{name}\": check the name"),
+                },
+            ),
+            Verdict::NotNow(says) => (
+                Status::Unavailable,
+                format!("Cassandra ({hosts}) cannot serve this now: {says}; check that enough of its nodes are up"),
+            ),
+            Verdict::LoginRefused => (
+                Status::Unauthorized,
+                format!("Cassandra ({hosts}) refuses the login of \"{user}\": check user and password"),
+            ),
+            Verdict::LoginMissing => (
+                Status::Unauthorized,
+                format!("Cassandra ({hosts}) asks for a login: configure user and password"),
+            ),
+            Verdict::NotAllowed(says) => (
+                Status::Unauthorized,
+                format!("Cassandra ({hosts}) does not allow this to \"{user}\": {says}"),
+            ),
+            Verdict::Unexpected => (
+                Status::Internal,
+                format!("the client of Cassandra ({hosts}) failed unexpectedly; please report this"),
+            ),
+        };
+        Reply::error(status, message, cause(&self.problem))
+    }
+}
+
+fn cause(problem: &Problem) -> String {
+    match problem {
+        Problem::Session(error) => error.to_string(),
+        Problem::Execution(error) => error.to_string(),
+        Problem::Prepare(error) => error.to_string(),
+        Problem::Late(limit) => format!("no answer within {} ms", limit.as_millis()),
+        Problem::Unreadable(error) => error.clone(),
+        Problem::UnknownConsistency => String::new(),
+        Problem::Misuse => "called before connect or prepare, or with rows of another shape".to_owned(),
+    }
+}
+
+fn verdict(problem: &Problem) -> Verdict<'_> {
+    match problem {
+        Problem::Session(error) => of_session(error),
+        Problem::Execution(error) => of_execution(error),
+        Problem::Prepare(error) => of_prepare(error),
+        Problem::Late(_) => Verdict::NoAnswer,
+        Problem::UnknownConsistency => Verdict::UnknownConsistency,
+        Problem::Unreadable(_) | Problem::Misuse => Verdict::Unexpected,
+    }
+}
+
+fn of_session(error: &NewSessionError) -> Verdict<'_> {
+    match error {
+        NewSessionError::FailedToResolveAnyHostname(_) => Verdict::UnknownHost,
+        NewSessionError::MetadataError(error) => of_metadata(error),
+        _ => Verdict::Unexpected,
+    }
+}
+
+fn of_metadata(error: &MetadataError) -> Verdict<'_> {
+    match error {
+        MetadataError::ConnectionPoolError(error) => of_pool(error),
+        MetadataError::FetchError(error) => match &error.error {
+            MetadataFetchErrorKind::PrepareError(error) => of_attempt(error),
+            MetadataFetchErrorKind::NextRowError(NextRowError::NextPageError(
+                NextPageError::RequestFailure(error),
+            )) => of_request(error),
+            _ => Verdict::Unexpected,
+        },
+        _ => Verdict::Unexpected,
+    }
+}
+
+fn of_execution(error: &ExecutionError) -> Verdict<'_> {
+    match error {
+        ExecutionError::EmptyPlan => Verdict::NoNode,
+        ExecutionError::RequestTimeout(_) => Verdict::NoAnswer,
+        ExecutionError::PrepareError(error) => of_prepare(error),
+        ExecutionError::ConnectionPoolError(error) => of_pool(error),
+        ExecutionError::LastAttemptError(error) => of_attempt(error),
+        ExecutionError::SchemaAgreementError(_) => Verdict::NotNow("its nodes do not agree on the schema"),
+        ExecutionError::MetadataError(error) => of_metadata(error),
+        _ => Verdict::Unexpected,
+    }
+}
+
+fn of_request(error: &RequestError) -> Verdict<'_> {
+    match error {
+        RequestError::EmptyPlan => Verdict::NoNode,
+        RequestError::RequestTimeout(_) => Verdict::NoAnswer,
+        RequestError::ConnectionPoolError(error) => of_pool(error),
+        RequestError::LastAttemptError(error) => of_attempt(error),
+        _ => Verdict::Unexpected,
+    }
+}
+
+fn of_prepare(error: &PrepareError) -> Verdict<'_> {
+    match error {
+        PrepareError::ConnectionPoolError(error) => of_pool(error),
+        PrepareError::AllAttemptsFailed { first_attempt } => of_attempt(first_attempt),
+        _ => Verdict::Unexpected,
+    }
+}
+
+fn of_pool(error: &ConnectionPoolError) -> Verdict<'_> {
+    match error {
+        ConnectionPoolError::Broken { last_connection_error } => of_connection(last_connection_error),
+        ConnectionPoolError::Initializing => Verdict::NoAnswer,
+        _ => Verdict::Unexpected,
+    }
+}
+
+fn of_connection(error: &ConnectionError) -> Verdict<'_> {
+    match error {
+        ConnectionError::ConnectionSetupRequestError(error) => match error.get_error() {
+            Setup::DbError(error, says) => of_server(error, says),
+            Setup::MissingAuthentication => Verdict::LoginMissing,
+            Setup::StartAuthSessionError(_)
+            | Setup::AuthChallengeEvaluationError(_)
+            | Setup::AuthFinishError(_) => Verdict::LoginRefused,
+            // Something answers, and not as a Cassandra would; it may be one that is just starting.
+            _ => Verdict::NoAnswer,
+        },
+        ConnectionError::UseKeyspaceError(_) => Verdict::Unexpected,
+        _ => Verdict::NoAnswer,
+    }
+}
+
+fn of_attempt(error: &RequestAttemptError) -> Verdict<'_> {
+    match error {
+        RequestAttemptError::DbError(error, says) => of_server(error, says),
+        RequestAttemptError::BrokenConnectionError(_) => Verdict::NoAnswer,
+        RequestAttemptError::UnableToAllocStreamId => {
+            Verdict::NotNow("too many requests are waiting on its connections")
+        }
+        _ => Verdict::Unexpected,
+    }
+}
+
+fn of_server<'a>(error: &DbError, says: &'a str) -> Verdict<'a> {
+    match error {
+        DbError::SyntaxError
+        | DbError::Invalid
+        | DbError::ConfigError
+        | DbError::AlreadyExists { .. }
+        | DbError::FunctionFailure { .. } => Verdict::Refused(says),
+        DbError::AuthenticationError => Verdict::LoginRefused,
+        DbError::Unauthorized => Verdict::NotAllowed(says),
+        // A server error is one node's trouble (one that is shutting down says so): another may do better.
+        DbError::Unavailable { .. }
+        | DbError::Overloaded
+        | DbError::IsBootstrapping
+        | DbError::TruncateError
+        | DbError::ReadTimeout { .. }
+        | DbError::WriteTimeout { .. }
+        | DbError::ReadFailure { .. }
+        | DbError::WriteFailure { .. }
+        | DbError::RateLimitReached { .. }
+        | DbError::ServerError => Verdict::NotNow(says),
+        _ => Verdict::Unexpected,
+    }
+}

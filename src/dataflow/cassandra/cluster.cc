@@ -1,0 +1,79 @@
+#include "dataflow/cassandra/cluster.h"
+
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dataflow/cassandra/schema.h"
+
+namespace dataflow::cassandra {
+namespace {
+
+Task<Result<void>> missing_tables(Connection& connection, const std::string& keyspace) {
+  auto rows = co_await connection.query(
+      "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = '" + keyspace + "'");
+  if (!rows) co_return std::unexpected(std::move(rows.error()));
+  const std::string what =
+      rows->done() ? "there is no keyspace " + keyspace
+                   : "there is no table " + keyspace + "." + std::string(kProductsTable);
+  co_return fail(ErrorCode::kInvalid, what + ": " + provision_hint(keyspace));
+}
+
+}  // namespace
+
+Task<Result<void>> check_tables(Connection& connection, std::string keyspace) {
+  auto rows = co_await connection.query(
+      "SELECT column_name, type, kind FROM system_schema.columns WHERE keyspace_name = '" +
+      keyspace + "' AND table_name = '" + std::string(kProductsTable) + "'");
+  if (!rows) co_return std::unexpected(std::move(rows.error()));
+  std::vector<Column> columns;
+  while (!rows->done()) {
+    Column column;
+    column.name = rows->next().bytes;
+    column.type = rows->next().bytes;
+    column.key = rows->next().bytes != "regular";
+    columns.push_back(std::move(column));
+  }
+  if (columns.empty()) co_return co_await missing_tables(connection, keyspace);
+  co_return check_columns(keyspace, columns);
+}
+
+Task<Result<void>> check_datacenter(Connection& connection, const Options& options) {
+  if (!options.consistency.starts_with("local_") || !options.datacenter.empty()) {
+    co_return Result<void>();
+  }
+  std::set<std::string> names;
+  for (const std::string_view table : {"system.local", "system.peers"}) {
+    auto rows = co_await connection.query("SELECT data_center FROM " + std::string(table));
+    if (!rows) co_return std::unexpected(std::move(rows.error()));
+    while (!rows->done()) names.emplace(rows->next().bytes);
+  }
+  if (names.size() < 2) co_return Result<void>();
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  co_return fail(ErrorCode::kInvalid,
+                 "cassandra.consistency is " + options.consistency +
+                     " and the cluster has several datacenters (" + list +
+                     "): set cassandra.datacenter to the one to use, or the consistency to quorum");
+}
+
+Task<Result<BatchLimits>> read_batch_limits(Connection& connection) {
+  BatchLimits limits;
+  auto rows =
+      co_await connection.query("SELECT name, value FROM system_views.settings WHERE name IN (" +
+                                std::string(kSettingNames) + ")");
+  if (!rows) {
+    const ErrorCode code = rows.error().code;
+    if (code == ErrorCode::kInvalid || code == ErrorCode::kUnauthorized) co_return limits;
+    co_return std::unexpected(std::move(rows.error()));
+  }
+  while (!rows->done()) {
+    const Cell name = rows->next();
+    const Cell value = rows->next();
+    apply_setting(name.bytes, value.bytes, limits);
+  }
+  co_return limits;
+}
+
+}  // namespace dataflow::cassandra

@@ -1,0 +1,106 @@
+// Goal: what a cluster says at the start becomes limits, or a refusal that says what to do.
+#include "dataflow/cassandra/cluster.h"
+
+#include <gmock/gmock.h>
+
+#include "dataflow/cassandra/product_service.h"
+#include "dataflow/cassandra/testing.h"
+
+namespace dataflow::cassandra {
+namespace {
+
+using testing::HasSubstr;
+
+class ClusterTest : public testing::Test {
+ protected:
+  // Every query gets this answer.
+  void answer(Result<Rows> rows) {
+    connection_.on_query = [rows = std::move(rows)](const std::string&) { return rows; };
+  }
+
+  // system.local and system.peers name these.
+  void datacenters(const std::string& local, const std::vector<std::string>& peers) {
+    connection_.on_query = [local, peers](const std::string& cql) -> Result<Rows> {
+      if (cql.ends_with("system.local")) return rows_of(1, {local});
+      return rows_of(1, {peers.begin(), peers.end()});
+    };
+  }
+
+  FakeConnection connection_;
+};
+
+TEST_F(ClusterTest, ReadsTheThresholds) {
+  answer(rows_of(2, {"batch_size_warn_threshold", "8KiB",
+                     "unlogged_batch_across_partitions_warn_threshold", "12"}));
+  EXPECT_EQ(run(read_batch_limits(connection_)).value(), (BatchLimits{.bytes = 8192, .rows = 12}));
+}
+
+TEST_F(ClusterTest, KeepsTheDefaultsWhereTheServerDoesNotTell) {
+  answer(rows_of(2, {}));
+  EXPECT_EQ(run(read_batch_limits(connection_)).value(), BatchLimits());
+  answer(rows_of(2, {"batch_size_warn_threshold", std::nullopt}));
+  EXPECT_EQ(run(read_batch_limits(connection_)).value(), BatchLimits());
+  for (const ErrorCode code : {ErrorCode::kInvalid, ErrorCode::kUnauthorized}) {
+    answer(fail(code, "no such table, or not for you"));
+    EXPECT_EQ(run(read_batch_limits(connection_)).value(), BatchLimits());
+  }
+}
+
+TEST_F(ClusterTest, AnOutageIsNoReasonToGuessThresholds) {
+  answer(fail(ErrorCode::kUnavailable, "no answer"));
+  EXPECT_EQ(run(read_batch_limits(connection_)).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(run(check_tables(connection_, "shop")).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(run(check_datacenter(connection_, {.consistency = "local_one"})).error().code,
+            ErrorCode::kUnavailable);
+}
+
+TEST_F(ClusterTest, ALocalConsistencyNeedsToKnowWhatIsLocal) {
+  datacenters("dc1", {"dc1", "dc2"});
+  const auto result = run(check_datacenter(connection_, {.consistency = "local_quorum"}));
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kInvalid);
+  EXPECT_THAT(result.error().message, HasSubstr("dc1, dc2"));
+  EXPECT_THAT(result.error().message, HasSubstr("cassandra.datacenter"));
+  EXPECT_TRUE(
+      run(check_datacenter(connection_, {.consistency = "local_quorum", .datacenter = "dc2"})));
+  EXPECT_TRUE(run(check_datacenter(connection_, {.consistency = "quorum"})));
+  datacenters("dc1", {"dc1", "dc1"});
+  EXPECT_TRUE(run(check_datacenter(connection_, {.consistency = "local_quorum"})));
+}
+
+TEST_F(ClusterTest, FindManyKeepsTheOrderAcrossItsPortions) {
+  connection_.on_query = [](const std::string& cql) -> Result<Rows> {
+    if (cql.find("system_schema.columns") == std::string::npos) return rows_of(0, {});
+    std::vector<std::optional<std::string>> cells;
+    for (const char* name : {"title", "category", "brand", "url", "description"}) {
+      cells.insert(cells.end(), {name, "text", "regular"});
+    }
+    cells.insert(cells.end(), {"price", "double", "regular", "id", "bigint", "partition_key"});
+    return rows_of(3, cells);
+  };
+  std::vector<std::size_t> portions;
+  auto fake = std::make_unique<FakeConnection>(connection_);
+  fake->on_select = [&portions](std::span<const ProductId> ids) -> Result<Rows> {
+    portions.push_back(ids.size());
+    std::vector<std::optional<std::string>> cells;
+    for (const ProductId id : ids) {
+      cells.emplace_back(std::to_string(id));
+      cells.resize(cells.size() + 5);
+    }
+    return rows_of(6, cells);
+  };
+  auto service = run(ProductService::connect(Options{}, std::move(fake)));
+  ASSERT_TRUE(service) << service.error().describe();
+  std::vector<ProductId> ids;
+  for (ProductId id = 0; id < 300; ++id) ids.push_back(id);
+  const auto products = run((*service)->find_many(ids));
+  ASSERT_TRUE(products);
+  ASSERT_EQ(products->size(), 300U);
+  for (ProductId id = 0; id < 300; ++id) {
+    EXPECT_EQ((*products)[static_cast<std::size_t>(id)]->title, std::to_string(id));
+  }
+  EXPECT_EQ(portions, (std::vector<std::size_t>{128, 128, 44}));
+}
+
+}  // namespace
+}  // namespace dataflow::cassandra

@@ -1,0 +1,65 @@
+// Epoch: what proves that the table was not emptied since a cache was filled. No I/O.
+//
+// Every node keeps, by its own clock, when it truncated a table. The newest of these times over the
+// nodes that answer will not do as a proof: it changes when the node that has it is down, and
+// changes back when that node returns, and a cache of before would be trusted again although rows
+// were written meanwhile that it was not told of. So what was seen is kept in the store (the table
+// cache_epoch, a row for each table id) beside a token that is never used twice:
+// - A truncation needs every node. So as long as one node of the record answers and all that do say
+// what is
+//   recorded of them, there was none, whatever the others would say.
+// - When a node says something else than recorded, or none of the record answers, the token
+// changes.
+// - No record and no truncation known to any node that answers: the table was never truncated.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dataflow/error.h"
+
+namespace dataflow::cassandra {
+
+// When a node truncated the table, in milliseconds since the Unix epoch by its clock;
+// kNeverTruncated.
+using TruncationTime = std::int64_t;
+inline constexpr TruncationTime kNeverTruncated = 0;
+
+// By host id, 32 hexadecimal digits.
+using Truncations = std::map<std::string, TruncationTime>;
+
+struct Epoch {
+  std::string token;
+  Truncations nodes;
+
+  friend bool operator==(const Epoch&, const Epoch&) = default;
+};
+
+// An epoch as the text kept in the store, and back. A text that is not one of ours is a token
+// without nodes, and so gives way to a new one.
+std::string to_text(const Epoch& epoch);
+Epoch parse_epoch(std::string_view text);
+
+// What has to be kept after `answers` were seen, where `known` is kept: equal to `known` where
+// nothing has happened. A changed token is `fresh`.
+std::optional<Epoch> advance(const std::optional<Epoch>& known, const Truncations& answers,
+                             std::string_view fresh);
+
+// The time in system.local.truncated_at (map<uuid, blob>: commit log position, then 8 bytes of
+// milliseconds; cassandra SystemKeyspace.truncationAsMapEntry) for this table id (16 bytes).
+// kInternal where the bytes are no such map.
+Result<TruncationTime> truncation_time(std::string_view map, std::string_view table_id);
+
+// A CQL timestamp (8 bytes of milliseconds); kNeverTruncated where there is none.
+TruncationTime timestamp_of(std::string_view bytes);
+
+// 32 hexadecimal digits that nobody has used before.
+std::string fresh_token();
+
+std::string hexadecimal(std::string_view bytes);
+
+}  // namespace dataflow::cassandra

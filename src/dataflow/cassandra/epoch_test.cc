@@ -1,0 +1,112 @@
+// Goal: a truncation always changes the epoch; a node that is down, comes back or joins never
+// changes it back.
+#include "dataflow/cassandra/epoch.h"
+
+#include <gmock/gmock.h>
+
+#include "dataflow/cassandra/testing.h"
+
+namespace dataflow::cassandra {
+namespace {
+
+const Epoch kKnown{.token = "t1", .nodes = {{"a", 100}, {"b", 101}, {"c", 102}}};
+
+TEST(EpochText, ComesBackAsItWas) {
+  EXPECT_EQ(to_text(kKnown), "t1 a=100 b=101 c=102");
+  EXPECT_EQ(parse_epoch(to_text(kKnown)), kKnown);
+  const Epoch bare{.token = "t", .nodes = {}};
+  EXPECT_EQ(parse_epoch(to_text(bare)), bare);
+}
+
+TEST(EpochText, WhatIsNotOursIsATokenWithoutNodes) {
+  for (const char* text : {"", "it's 5 o'clock", "t a=1 b", "t a=1 b=x", "t a=1x"}) {
+    EXPECT_EQ(parse_epoch(text), (Epoch{.token = text, .nodes = {}})) << text;
+  }
+}
+
+TEST(Advance, ATableThatWasNeverTruncatedNeedsNoRecord) {
+  EXPECT_EQ(advance(std::nullopt, {{"a", kNeverTruncated}, {"b", kNeverTruncated}}, "new"),
+            std::nullopt);
+}
+
+TEST(Advance, TheFirstTruncationIsRecordedOfAllWhoAnswer) {
+  EXPECT_EQ(advance(std::nullopt, {{"a", 100}, {"b", kNeverTruncated}}, "new"),
+            (Epoch{.token = "new", .nodes = {{"a", 100}, {"b", kNeverTruncated}}}));
+}
+
+TEST(Advance, NothingChangesWhileTheNodesSayTheSame) {
+  EXPECT_EQ(advance(kKnown, kKnown.nodes, "new"), kKnown);
+}
+
+TEST(Advance, ANodeThatIsDownChangesNothing) {
+  EXPECT_EQ(advance(kKnown, {{"a", 100}, {"b", 101}}, "new"), kKnown);
+  EXPECT_EQ(advance(kKnown, {{"b", 101}}, "new"), kKnown);
+}
+
+TEST(Advance, AnyOtherTimeIsATruncation) {
+  const Truncations again{{"a", 200}, {"b", 201}, {"c", 202}};
+  EXPECT_EQ(advance(kKnown, again, "new"), (Epoch{.token = "new", .nodes = again}));
+  // Also a clock that went back, a record that went away, and one node of three.
+  EXPECT_EQ(advance(kKnown, {{"a", 50}}, "new")->token, "new");
+  EXPECT_EQ(advance(kKnown, {{"a", kNeverTruncated}}, "new")->token, "new");
+  EXPECT_EQ(advance(kKnown, {{"a", 100}, {"b", 101}, {"c", 300}}, "new")->token, "new");
+}
+
+TEST(Advance, ANodeThatWasDownDuringTheChangeIsNoSecondChange) {
+  const auto changed = advance(kKnown, {{"a", 200}, {"b", 201}}, "new");
+  const auto returned = advance(changed, {{"a", 200}, {"b", 201}, {"c", 202}}, "newer");
+  EXPECT_EQ(returned->token, "new");
+  EXPECT_EQ(returned->nodes.at("c"), 202);
+}
+
+TEST(Advance, ANodeThatJoinsIsTakenIntoTheRecord) {
+  const auto joined = advance(kKnown, {{"a", 100}, {"d", kNeverTruncated}}, "new");
+  EXPECT_EQ(joined->token, "t1");
+  EXPECT_EQ(joined->nodes.size(), 4U);
+  // So that it can vouch when the others have left.
+  EXPECT_EQ(advance(joined, {{"d", kNeverTruncated}}, "new")->token, "t1");
+}
+
+TEST(Advance, NobodyWhoCanVouchIsAChange) {
+  EXPECT_EQ(advance(kKnown, {{"d", 100}}, "new")->token, "new");
+  EXPECT_EQ(advance(kKnown, {{"d", kNeverTruncated}}, "new")->token, "new");
+  EXPECT_EQ(advance(parse_epoch("not ours"), {{"a", 100}}, "new")->token, "new");
+}
+
+// As system.local has it: two tables, commit log position (8 + 4 bytes) and milliseconds.
+std::string truncated_at() {
+  std::string map = big_endian(2, 4);
+  for (const auto& [id, time] :
+       {std::pair(std::string(16, 'x'), 7), std::pair(std::string(16, 'y'), 9)}) {
+    map += big_endian(16, 4) + id + big_endian(20, 4) + std::string(12, '\1') + big_endian(time, 8);
+  }
+  return map;
+}
+
+TEST(TruncationTime, IsFoundByTheTablesId) {
+  EXPECT_EQ(truncation_time(truncated_at(), std::string(16, 'x')).value(), 7);
+  EXPECT_EQ(truncation_time(truncated_at(), std::string(16, 'y')).value(), 9);
+  EXPECT_EQ(truncation_time(truncated_at(), std::string(16, 'z')).value(), kNeverTruncated);
+}
+
+TEST(TruncationTime, ATruncatedMapIsAnError) {
+  const std::string map = truncated_at();
+  for (std::size_t size = 0; size < map.size(); ++size) {
+    const auto time = truncation_time(std::string_view(map).substr(0, size), std::string(16, 'z'));
+    ASSERT_FALSE(time) << size;
+    EXPECT_EQ(time.error().code, ErrorCode::kInternal);
+  }
+}
+
+TEST(TimestampOf, ReadsMillisecondsAndNull) {
+  EXPECT_EQ(timestamp_of(big_endian(1234, 8)), 1234);
+  EXPECT_EQ(timestamp_of(""), kNeverTruncated);
+}
+
+TEST(FreshToken, IsNeverTheSame) {
+  EXPECT_EQ(fresh_token().size(), 32U);
+  EXPECT_NE(fresh_token(), fresh_token());
+}
+
+}  // namespace
+}  // namespace dataflow::cassandra

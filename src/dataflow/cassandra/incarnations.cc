@@ -1,0 +1,170 @@
+#include "dataflow/cassandra/incarnations.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "dataflow/cassandra/schema.h"
+
+namespace dataflow::cassandra {
+namespace {
+
+std::string quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') out += c;
+    out += c;
+  }
+  return out + "'";
+}
+
+// The form of a uuid in a statement.
+std::string uuid(std::string_view bytes) {
+  std::string text = hexadecimal(bytes);
+  for (const std::size_t dash : {8, 13, 18, 23}) text.insert(dash, 1, '-');
+  return text;
+}
+
+constexpr std::size_t kUuidSize = 16;
+
+}  // namespace
+
+std::string Incarnations::Seen::epoch_name() const {
+  return std::string(kProductsTable) + ":" + hexadecimal(table_id);
+}
+
+Task<Result<void>> Incarnations::renew() {
+  auto result = co_await settle(true);
+  if (!result) co_return std::unexpected(std::move(result.error()));
+  co_return Result<void>();
+}
+
+Task<Result<std::string>> Incarnations::settle(bool renew) {
+  for (int round = 0; round < kMaxRounds; ++round) {
+    auto seen = co_await look();
+    if (!seen) co_return std::unexpected(std::move(seen.error()));
+    const std::optional<Epoch> known =
+        seen->epoch ? std::optional(parse_epoch(*seen->epoch)) : std::nullopt;
+    const std::string fresh = fresh_token();
+    const std::optional<Epoch> next = renew ? Epoch{.token = fresh, .nodes = seen->truncations}
+                                            : advance(known, seen->truncations, fresh);
+    if (next == known) co_return describe(*seen, known);
+    auto kept = co_await keep(*seen, *next);
+    if (!kept) co_return std::unexpected(with_hint(std::move(kept.error())));
+    if (*kept) co_return describe(*seen, next);
+  }
+  co_return fail(ErrorCode::kUnavailable, "other jobs keep changing " + keyspace_ + "." +
+                                              std::string(kEpochTable) +
+                                              ": try again when they have ended");
+}
+
+std::string Incarnations::describe(const Seen& seen, const std::optional<Epoch>& epoch) const {
+  return "cassandra\ncluster " + seen.cluster + "\nkeyspace " + keyspace_ + "\ntable " +
+         hexadecimal(seen.table_id) + "\nepoch " + (epoch ? epoch->token : "none");
+}
+
+Task<Result<Incarnations::Seen>> Incarnations::look() {
+  Seen seen;
+  auto result = co_await look_at_tables(seen);
+  if (result) result = co_await look_at_nodes(seen);
+  if (result) result = co_await look_at_scylla(seen);
+  if (result && seen.epoch_table) result = co_await look_at_epoch(seen);
+  if (!result) co_return std::unexpected(std::move(result.error()));
+  co_return std::move(seen);
+}
+
+Task<Result<void>> Incarnations::look_at_tables(Seen& seen) {
+  auto rows = co_await connection_.query(
+      "SELECT table_name, id FROM system_schema.tables WHERE keyspace_name = '" + keyspace_ +
+      "' AND table_name IN ('" + std::string(kProductsTable) + "', '" + std::string(kEpochTable) +
+      "')");
+  if (!rows) co_return std::unexpected(std::move(rows.error()));
+  while (!rows->done()) {
+    const Cell name = rows->next();
+    const Cell id = rows->next();
+    if (name.bytes == kEpochTable) seen.epoch_table = true;
+    if (name.bytes == kProductsTable) seen.table_id = id.bytes;
+  }
+  if (seen.table_id.size() != kUuidSize) {
+    co_return fail(ErrorCode::kInvalid, "there is no table " + keyspace_ + "." +
+                                            std::string(kProductsTable) + ": " +
+                                            provision_hint(keyspace_));
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> Incarnations::look_at_nodes(Seen& seen) {
+  auto rows = co_await connection_.query_each_node(
+      "SELECT cluster_name, truncated_at FROM system.local WHERE key = 'local'");
+  if (!rows) co_return std::unexpected(std::move(rows.error()));
+  while (!rows->done()) {
+    const Cell host = rows->next();
+    const Cell cluster = rows->next();
+    const Cell truncated_at = rows->next();
+    seen.cluster = cluster.bytes;
+    TruncationTime& time = seen.truncations[hexadecimal(host.bytes)];
+    if (truncated_at.null) continue;
+    auto found = truncation_time(truncated_at.bytes, seen.table_id);
+    if (!found) co_return std::unexpected(std::move(found.error()));
+    time = *found;
+  }
+  co_return Result<void>();
+}
+
+// ScyllaDB keeps the times in a table of its own (docs/dev/system_keyspace.md, system.truncated), a
+// row for each shard.
+Task<Result<void>> Incarnations::look_at_scylla(Seen& seen) {
+  auto tables = co_await connection_.query(
+      "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'system' AND table_name = "
+      "'truncated'");
+  if (!tables) co_return std::unexpected(std::move(tables.error()));
+  if (tables->done()) co_return Result<void>();
+  auto rows = co_await connection_.query_each_node(
+      "SELECT truncated_at FROM system.truncated WHERE table_uuid = " + uuid(seen.table_id));
+  if (!rows) co_return std::unexpected(std::move(rows.error()));
+  while (!rows->done()) {
+    const Cell host = rows->next();
+    const Cell timestamp = rows->next();
+    TruncationTime& time = seen.truncations[hexadecimal(host.bytes)];
+    time = std::max(time, timestamp_of(timestamp.bytes));
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> Incarnations::look_at_epoch(Seen& seen) {
+  auto rows =
+      co_await connection_.query("SELECT epoch FROM " + keyspace_ + "." + std::string(kEpochTable) +
+                                 " WHERE name = '" + seen.epoch_name() + "'");
+  if (!rows) co_return std::unexpected(with_hint(std::move(rows.error())));
+  if (!rows->done()) seen.epoch = rows->next().bytes;
+  co_return Result<void>();
+}
+
+Task<Result<bool>> Incarnations::keep(const Seen& seen, const Epoch& next) {
+  if (!seen.epoch_table) {
+    auto created = co_await connection_.query(create_epochs(keyspace_));
+    if (!created) co_return std::unexpected(std::move(created.error()));
+  }
+  const std::string table = keyspace_ + "." + std::string(kEpochTable);
+  const std::string name = quoted(seen.epoch_name());
+  const std::string text = quoted(to_text(next));
+  const std::string cql = seen.epoch
+                              ? "UPDATE " + table + " SET epoch = " + text +
+                                    " WHERE name = " + name + " IF epoch = " + quoted(*seen.epoch)
+                              : "INSERT INTO " + table + " (name, epoch) VALUES (" + name + ", " +
+                                    text + ") IF NOT EXISTS";
+  auto rows = co_await connection_.query(cql);
+  if (!rows) co_return std::unexpected(std::move(rows.error()));
+  // The first column is "[applied]", one byte.
+  co_return !rows->done() && rows->next().bytes == std::string_view("\1", 1);
+}
+
+Error Incarnations::with_hint(Error error) const {
+  if (error.code == ErrorCode::kUnauthorized) {
+    error.message += "; " + provision_hint(keyspace_) + ", and grant SELECT and MODIFY on " +
+                     keyspace_ + "." + std::string(kEpochTable);
+  }
+  return error;
+}
+
+}  // namespace dataflow::cassandra
