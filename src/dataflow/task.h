@@ -36,10 +36,13 @@ Task<T> async_value(Start& start) {
         auto work = boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
         (*begin)(std::move_only_function<void(T)>(
             [handler = std::move(handler), work = std::move(work)](T value) mutable {
-              boost::asio::post(
-                  work, [handler = std::move(handler), value = std::move(value)]() mutable {
-                    std::move(handler)(std::move(value));
-                  });
+              // What counts as work of the executor leaves this thread with the post: whoever that
+              // wakes may destroy the executor before this callback is destroyed.
+              const auto target = boost::asio::get_associated_executor(handler);
+              boost::asio::post(target, [handler = std::move(handler), work = std::move(work),
+                                         value = std::move(value)]() mutable {
+                std::move(handler)(std::move(value));
+              });
             }));
       },
       token, &start);
