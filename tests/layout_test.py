@@ -24,7 +24,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 def is_test(path):
     """Tests may use what they need to look at the folder from outside."""
     return re.search(r"(_test|_livetest|_bench)\.cc$", path.name) or path.name.endswith(
-        ("_fixture.h", "test_client.h", "testing.h", "test_support.h", "live_support.h", "canned_server.h")
+        ("_fixture.h", "test_client.h", "test_peer.cc", "testing.h", "test_support.h", "live_support.h", "canned_server.h")
     )
 
 
