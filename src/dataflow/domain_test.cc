@@ -3,9 +3,16 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
+#include <chrono>
+#include <functional>
+#include <future>
 #include <memory>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "dataflow/cache.h"
 #include "dataflow/error.h"
@@ -75,6 +82,27 @@ TEST(Task, AClosureThatOwnsSomethingIsDestroyedOnce) {
   io.run();
   EXPECT_EQ(result.get(), 7);
   EXPECT_EQ(owned.use_count(), 1);
+}
+
+Task<int> value_through(std::promise<std::move_only_function<void(int)>>& callback) {
+  auto start = [&callback](auto done) { callback.set_value(std::move(done)); };
+  auto value = co_await async_value<int>(start);
+  co_return value;
+}
+
+// A driver's thread destroys the callback when it comes to it. The executor may be gone by then; a new one in its
+// place shows whether the callback still counts as work of the old one.
+TEST(Task, TheCallbackMayOutliveTheExecutor) {
+  std::optional<boost::asio::thread_pool> pool(std::in_place, 1);
+  std::promise<std::move_only_function<void(int)>> promise;
+  auto result = boost::asio::co_spawn(*pool, value_through(promise), boost::asio::use_future);
+  std::optional callback = promise.get_future().get();
+  (*callback)(7);
+  EXPECT_EQ(result.get(), 7);
+  pool.emplace(1);
+  callback.reset();
+  auto answer = boost::asio::post(*pool, boost::asio::use_future([] { return 8; }));
+  ASSERT_EQ(answer.wait_for(std::chrono::seconds(10)), std::future_status::ready);
 }
 
 }  // namespace
