@@ -90,8 +90,8 @@ Task<int> value_through(std::promise<std::move_only_function<void(int)>>& callba
   co_return value;
 }
 
-// A driver's thread destroys the callback when it comes to it. The executor may be gone by then; a new one in its
-// place shows whether the callback still counts as work of the old one.
+// A driver's thread destroys the callback when it comes to it. The executor may be gone by then; a
+// new one in its place shows whether the callback still counts as work of the old one.
 TEST(Task, TheCallbackMayOutliveTheExecutor) {
   std::optional<boost::asio::thread_pool> pool(std::in_place, 1);
   std::promise<std::move_only_function<void(int)>> promise;
