@@ -71,7 +71,7 @@ int App::run() {
   StopSignals signals(pool_.get_executor(), [this](int signal) { on_signal(signal); });
   auto code = boost::asio::co_spawn(pool_, work(), boost::asio::use_future);
   const int result = code.get();
-  if (interrupted()) return result;
+  if (stopped_early()) return result;
   signals.cancel();
   pool_.join();
   return result;
@@ -149,6 +149,7 @@ Task<int> App::load() {
     spdlog::error("{}", summary.error().describe());
     co_return exit_code_of(summary.error());
   }
+  stopped_ = summary->stop != pipeline::Stop::kNone;
   const double seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
   co_return finish(*summary, seconds);
 }

@@ -24,11 +24,12 @@ class App {
   explicit App(JobArguments arguments);
   ~App();
 
-  // Runs the job; blocks until it is done. After a signal, reads that nobody waits for any more may
-  // still be under way: the caller then ends the process without further ado (interrupted()).
+  // Runs the job; blocks until it is done. Where a run stopped before its sources ended, reads that
+  // nobody waits for any more may still be under way: the caller then ends the process without
+  // further ado (stopped_early()).
   int run();
 
-  bool interrupted() const { return signal_ != 0; }
+  bool stopped_early() const { return signal_ != 0 || stopped_; }
 
  private:
   Task<int> work();
@@ -40,6 +41,7 @@ class App {
   const JobArguments arguments_;
   boost::asio::thread_pool pool_;
   std::atomic<int> signal_{0};
+  std::atomic<bool> stopped_{false};
   std::mutex mutex_;
   pipeline::Pipeline* running_ = nullptr;
   Parts parts_;

@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   if (const int* code = std::get_if<int>(&parsed)) return *code;
   App app(std::move(std::get<JobArguments>(parsed)));
   const int code = app.run();
-  if (app.interrupted()) {
+  if (app.stopped_early()) {
     // A read that nobody waits for any more may never end.
     std::fflush(nullptr);
     std::_Exit(code);

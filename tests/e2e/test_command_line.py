@@ -109,6 +109,27 @@ def test_a_signal_drains_and_the_next_run_goes_on(embedded, number, code):
     assert again.new == 100_000 - report["written"]
 
 
+def test_max_errors_stops_a_job_that_waits_for_standard_input(embedded):
+    process = embedded.start("-max-errors", "1", "-", stdin=subprocess.PIPE)
+    try:
+        process.stdin.write(harness.line(1, "one").encode() + b"x\ny\n")
+        process.stdin.flush()
+        assert process.wait(timeout=30) == 3
+    finally:
+        process.stdin.close()
+    with embedded.service() as address:
+        assert harness.get(address, "/product/1")[0] == 200
+
+
+def test_a_folder_does_not_stand_for_what_was_rejected(embedded):
+    (embedded.folder / "in").mkdir()
+    (embedded.folder / "in" / "a.jsonl").write_text(harness.line(1, "one") + "bad\n")
+    for _ in range(2):
+        run = embedded.job("-rejects", "in/rejects.jsonl", "in", code=1)
+        assert (run.files, run.rejected) == (1, 1)
+    assert (embedded.folder / "in" / "rejects.jsonl").read_text() == "bad\n"
+
+
 def test_a_second_job_is_told_who_holds_the_store(embedded):
     process = embedded.start("-", stdin=subprocess.PIPE)
     try:

@@ -3,7 +3,8 @@
 // Sources:
 // - A path that exists, whatever characters it has. A file of any name; a folder stands for the
 //   files in it and below it whose names end in .jsonl, .ndjson or .json, also with .gz or .zst
-//   behind, and do not begin with a dot (nor do their folders'). Links are followed, a folder is
+//   behind, and do not begin with a dot (nor do their folders'). A file with FILE.reasons beside it
+//   is what a run rejected: it is read when it is named itself. Links are followed, a folder is
 //   entered once. A link to nowhere with such a name is an error, as is a folder that may not be
 //   read: neither is left out in silence.
 // - A pattern with *, ? or [...] (glob(7); a backslash takes the next character as it is) or with

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <glob.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -24,8 +25,13 @@ struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-// A folder and everything below it; links are followed, a folder is entered once, hidden names are
-// passed over.
+// What a run rejected has its reasons beside it. Loaded with the folder again, it would only grow.
+bool is_rejects_file(const std::string& path) {
+  return ::access((path + ".reasons").c_str(), F_OK) == 0;
+}
+
+// A folder and everything below it; links are followed, a folder is entered once, hidden names and
+// rejected lines are passed over.
 class Tree {
  public:
   // What is gone meanwhile is passed over; what may not be read is an error: leaving it out in
@@ -90,7 +96,9 @@ class Tree {
       return std::unexpected(system_error(number, "follow the link", path));
     }
     if (S_ISDIR(status.st_mode)) return enter(path);
-    if (S_ISREG(status.st_mode) && is_product_file(name)) files.push_back(object_of(path, status));
+    if (S_ISREG(status.st_mode) && is_product_file(name) && !is_rejects_file(path)) {
+      files.push_back(object_of(path, status));
+    }
     return {};
   }
 

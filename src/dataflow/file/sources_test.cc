@@ -59,6 +59,13 @@ TEST_F(SourcesTest, AFolderStandsForTheProductFilesBelowItInByteOrder) {
   EXPECT_THAT(listed("a/../a/b/"), ElementsAre("a/b/c.json.zst"));
 }
 
+TEST_F(SourcesTest, WhatARunRejectedIsReadOnlyWhenItIsNamed) {
+  for (const char* name : {"a.jsonl", "rejects.jsonl", "rejects.jsonl.reasons"}) folder_.put(name);
+  EXPECT_THAT(listed(""), ElementsAre("a.jsonl"));
+  EXPECT_THAT(listed("rejects.jsonl"), ElementsAre("rejects.jsonl"));
+  EXPECT_THAT(listed("*.jsonl"), ElementsAre("a.jsonl", "rejects.jsonl"));
+}
+
 TEST_F(SourcesTest, AnEmptyFolderIsAnEmptyListing) {
   EXPECT_THAT(objects_of(folder_.path()).value(), IsEmpty());
 }
