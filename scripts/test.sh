@@ -15,6 +15,8 @@ source "$here/lib/common.sh"
 source "$here/lib/toolchain.sh"
 # shellcheck source=scripts/lib/steps.sh
 source "$here/lib/steps.sh"
+# shellcheck source=scripts/lib/python.sh
+source "$here/lib/python.sh"
 
 read -r -a presets <<<"${DATAFLOW_PRESETS:-release asan}"
 times=()
@@ -34,23 +36,10 @@ only_one() {
   flock --nonblock 8 || die "another scripts/test.sh runs in this folder"
 }
 
-# The interpreter of the end-to-end tests, with its packages, in the user's cache. The requirements' hash is in the
-# name, so a changed version makes a new one.
+# The interpreter of the end-to-end tests, with its packages.
 prepare_python() {
-  local requirements=$root/tests/e2e/requirements.txt python key
-  python=$(find_python)
-  key=$({ "$python" --version && cat "$requirements"; } | sha256sum | cut -c1-12)
-  venv=$user_cache/python/e2e-$key
-  if [[ ! -e $venv/complete ]]; then
-    step venv "Creating the Python environment $venv" make_venv "$python" "$requirements"
-  fi
+  python_environment e2e "$root/tests/e2e/requirements.txt"
   export DATAFLOW_PYTHON=$venv/bin/python
-}
-
-make_venv() {
-  "$1" -m venv --clear "$venv" &&
-    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -r "$2" &&
-    touch "$venv/complete"
 }
 
 start_servers() {
