@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs what building, testing and developing need, with apt on Debian 12. Returns at once when all is there.
 #
-# usage: scripts/install.sh [build|test|dev]...        (default: build)
+# usage: scripts/install.sh [build|test|dev|bench]...        (default: build)
 #
 # build: compiler, CMake, libraries; cargo from Debian (cargo-web) unless one of version 1.88 or later is found
 # test:  Java 17, Maven and Redis for scripts/servers.sh, Python for the end-to-end tests
 # dev:   clang 19 with its formatter, tidy and sanitizers, shellcheck, wrk
+# bench: wrk, for scripts/bench.sh; it needs what build and test name as well. Debian 12's Go is too old for the peers in
+#        Go: have a newer one on PATH, or they are left out
 #
 # Needs root, or sudo, when something is missing. On other systems it names what to install by hand, and goes on when
 # the programs are there. Nothing is removed, and no service is left running.
@@ -26,6 +28,7 @@ packages_of() {
       ;;
     test) echo openjdk-17-jdk-headless maven redis-server redis-tools python3 python3-venv ;;
     dev) echo clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck wrk ;;
+    bench) echo wrk util-linux ;;
   esac
 }
 
@@ -34,6 +37,7 @@ programs_of() {
     build) echo g++ cmake python3 ninja pkg-config git curl ;;
     test) echo java mvn redis-server redis-cli python3 ;;
     dev) echo clang++-19 clang-tidy-19 clang-format-19 shellcheck wrk ;;
+    bench) echo wrk taskset ;;
   esac
 }
 
@@ -123,7 +127,7 @@ main() {
   ((${#profiles[@]})) || profiles=(build)
   for profile in "${profiles[@]}"; do
     case $profile in
-      build | test | dev) ;;
+      build | test | dev | bench) ;;
       -h | --help) usage_of "$0"; exit 0 ;;
       *) die "unknown profile '$profile'; see scripts/install.sh --help" 2 ;;
     esac

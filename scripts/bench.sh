@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# How fast the programs are, beside their peers, with real servers on this machine. See docs/benchmarks.md.
+#
+# usage: scripts/bench.sh [load|serve|parse|all] [--rounds N] [--rows N] [--only ROW,...] [--peers NAME,...] [--long]
+#                         [--out FILE]
+#        scripts/bench.sh prepare     installs, builds, starts the servers, and leaves them running
+#        scripts/bench.sh stop        ends them
+#
+# With nothing prepared it prepares, measures, and stops what it started. Every contestant runs once a round, in an order
+# that is turned each round. The table goes to standard output, the results as JSON to bench/results.
+# environment: DATAFLOW_SERVERS_DIR  the servers' state (default: build/bench-servers)
+# exit codes: 0 done, 1 failed, 2 usage
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib/common.sh
+source "$here/lib/common.sh"
+# shellcheck source=scripts/lib/toolchain.sh
+source "$here/lib/toolchain.sh"
+# shellcheck source=scripts/lib/steps.sh
+source "$here/lib/steps.sh"
+# shellcheck source=scripts/lib/python.sh
+source "$here/lib/python.sh"
+
+export DATAFLOW_SERVERS_DIR=${DATAFLOW_SERVERS_DIR:-$root/build/bench-servers}
+
+prepare() {
+  "$root/scripts/install.sh" build test bench
+  use_cargo
+  build
+  find_environment
+}
+
+build() {
+  step configure-bench "Configuring (preset release, with the benchmarks)" \
+    cmake -S "$root" --preset release -DDATAFLOW_BENCH=ON
+  step build-bench "Building the programs and the benchmarks" \
+    cmake --build "$root/build/release" --target job microservice bench
+}
+
+find_environment() { python_environment e2e "$root/tests/e2e/requirements.txt"; }
+
+servers_run() { "$root/scripts/servers.sh" status >/dev/null 2>&1; }
+
+stop_servers() { "$root/scripts/servers.sh" stop; }
+
+measure() {
+  local kept=0
+  if servers_run; then kept=1; find_environment; else prepare; fi
+  if ((!kept)); then
+    trap stop_servers EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+  fi
+  forget_settings
+  "$venv/bin/python" "$root/bench/run.py" "$@"
+}
+
+main() {
+  case ${1:-} in
+    -h | --help) usage_of "$0" ;;
+    prepare)
+      prepare
+      AWS_S3_BUCKET=bench "$root/scripts/servers.sh" start >/dev/null
+      ;;
+    stop) stop_servers ;;
+    *) measure "$@" ;;
+  esac
+}
+main "$@"
