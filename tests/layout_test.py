@@ -15,6 +15,8 @@ DRIVERS = {
     "rocksdb/": "rocksdb",
     "simdjson": "pipeline",
     "boost/beast": "http",
+    "boost/asio/ssl": "http",
+    "openssl/": "http",
     "zlib.h": "pipeline",
     "zstd.h": "pipeline",
 }

@@ -63,12 +63,15 @@ struct S3Config {
 
 struct HttpConfig {
   std::string listen = "127.0.0.1:8080";
+  std::string cert_file;  // with key_file: the service speaks TLS
+  std::string key_file;
   bool access_log = true;
   std::uint32_t threads = 0;  // 0: one a core
   std::uint32_t max_connections = 10'000;
   std::uint32_t max_header_bytes = 8'192;
   std::uint32_t max_target_bytes = 2'048;
   std::uint32_t max_body_bytes = 1'024;
+  std::uint32_t handshake_timeout_ms = 10'000;
   std::uint32_t header_timeout_ms = 10'000;
   std::uint32_t idle_timeout_ms = 60'000;
   std::uint32_t request_timeout_ms = 5'000;

@@ -54,4 +54,30 @@ void StopSignals::cancel() {
   state_->signals.cancel(ignored);
 }
 
+struct ReloadSignal::State {
+  State(const boost::asio::any_io_executor& executor, std::function<void()> on_reload)
+      : signals(executor, SIGHUP), reload(std::move(on_reload)) {}
+  boost::asio::signal_set signals;
+  std::function<void()> reload;
+};
+
+ReloadSignal::ReloadSignal(const boost::asio::any_io_executor& executor,
+                           std::function<void()> reload)
+    : state_(std::make_shared<State>(executor, std::move(reload))) {
+  wait(state_);
+}
+
+ReloadSignal::~ReloadSignal() {
+  boost::system::error_code ignored;
+  state_->signals.cancel(ignored);
+}
+
+void ReloadSignal::wait(const std::shared_ptr<State>& state) {
+  state->signals.async_wait([state](boost::system::error_code error, int) {
+    if (error) return;
+    state->reload();
+    wait(state);
+  });
+}
+
 }  // namespace dataflow::cmd

@@ -1,4 +1,4 @@
-// What a well-behaved process of ours does at its start: logs to standard error, stop signals,
+// What a well-behaved process of ours does at its start: logs to standard error, signals,
 // broken pipes.
 #pragma once
 
@@ -32,6 +32,19 @@ class StopSignals {
 
  private:
   struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Waits for SIGHUP while it lives and calls `reload` with each one, on the executor. A process
+// without one ends by SIGHUP, as when its terminal is closed.
+class ReloadSignal {
+ public:
+  ReloadSignal(const boost::asio::any_io_executor& executor, std::function<void()> reload);
+  ~ReloadSignal();
+
+ private:
+  struct State;
+  static void wait(const std::shared_ptr<State>& state);
   std::shared_ptr<State> state_;
 };
 

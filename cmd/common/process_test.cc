@@ -34,6 +34,23 @@ TEST(StopSignals, CancelledItWaitsNoMore) {
   EXPECT_FALSE(stopped);
 }
 
+TEST(ReloadSignal, EveryOneCallsAndAfterItsEndTheDefaultIsBack) {
+  boost::asio::io_context io;
+  int reloads = 0;
+  {
+    ReloadSignal signal(io.get_executor(), [&] { ++reloads; });
+    for (int i = 1; i <= 3; ++i) {
+      ASSERT_EQ(raise(SIGHUP), 0);
+      while (reloads < i) io.run_one();
+    }
+  }
+  io.run();
+  EXPECT_EQ(reloads, 3);
+  struct sigaction now{};
+  ASSERT_EQ(sigaction(SIGHUP, nullptr, &now), 0);
+  EXPECT_EQ(now.sa_handler, SIG_DFL);
+}
+
 TEST(Process, ABrokenPipeIsAnErrorOfTheWrite) {
   ignore_broken_pipes();
   int ends[2];

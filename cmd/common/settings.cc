@@ -221,6 +221,7 @@ constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kMebibyte = 1'048'576;
 constexpr std::int64_t kTebibyte = kMebibyte * kMebibyte;
 constexpr std::int64_t kManyThreads = 1'024;
+constexpr const char* kPathOrEmpty = "the path of a file, or empty";
 
 std::vector<Setting> cassandra_settings() {
   using C = CassandraConfig;
@@ -323,6 +324,14 @@ std::vector<Setting> http_settings() {
            "free "
            "one. -listen wins.",
            is_address, "\"host:port\""),
+      text(&H::cert_file, "cert_file",
+           "With key_file: microservice speaks TLS. Its certificate in PEM, followed by those "
+           "between "
+           "it and the CA. SIGHUP makes it read both files again.",
+           is_anything, kPathOrEmpty),
+      text(&H::key_file, "key_file",
+           "The private key of the certificate, in PEM, without a passphrase.", is_anything,
+           kPathOrEmpty),
       yes_or_no(&H::access_log, "access_log", "Whether each request is a line on standard output."),
       number(&H::threads, "threads", 0, kManyThreads, "Threads that serve; 0: one a core."),
       number(&H::max_connections, "max_connections", 1, kMebibyte,
@@ -333,6 +342,8 @@ std::vector<Setting> http_settings() {
              "The request's target; a longer one is answered 414."),
       number(&H::max_body_bytes, "max_body_bytes", 0, kMebibyte,
              "The body that nobody asked for; a longer one is answered 413."),
+      number(&H::handshake_timeout_ms, "handshake_timeout_ms", 1, kHourMs,
+             "Until TLS has to be agreed on; then the connection is closed."),
       number(&H::header_timeout_ms, "header_timeout_ms", 1, kHourMs,
              "From the first byte of a request to its last; then 408."),
       number(&H::idle_timeout_ms, "idle_timeout_ms", 1, kHourMs,

@@ -47,6 +47,8 @@ http::Options http_options(const HttpConfig& config, const Address& listen) {
   options.max_header_bytes = config.max_header_bytes;
   options.max_target_bytes = config.max_target_bytes;
   options.max_body_bytes = config.max_body_bytes;
+  options.tls = {config.cert_file, config.key_file};
+  options.handshake_timeout = milliseconds(config.handshake_timeout_ms);
   options.header_timeout = milliseconds(config.header_timeout_ms);
   options.idle_timeout = milliseconds(config.idle_timeout_ms);
   options.request_timeout = milliseconds(config.request_timeout_ms);
@@ -85,6 +87,7 @@ struct App::State {
   Task<void> serve();
   Task<void> connect();
   void begin_stop();
+  void reload();
 
   const ServiceArguments arguments;
   std::function<void(const std::string&)> on_listening;
@@ -149,7 +152,9 @@ Task<void> App::State::serve() {
   server->start();
   serving = true;
   const std::string address = server->address();
-  spdlog::info("listening on http://{}", address);
+  const std::string certificate = server->tls_description();
+  if (!certificate.empty()) spdlog::info("TLS: {}", certificate);
+  spdlog::info("listening on {}://{}", certificate.empty() ? "http" : "https", address);
   if (on_listening) on_listening(address);
 }
 
@@ -160,6 +165,15 @@ void App::State::begin_stop() {
   if (serving) server->stop();
   // What is left in this context is an attempt to connect, which nobody needs any more.
   context.stop();
+}
+
+void App::State::reload() {
+  const auto certificate = server->reload_tls();
+  if (certificate) {
+    spdlog::info("TLS, read again: {}", *certificate);
+  } else {
+    spdlog::error("{}; going on with the certificate there was", certificate.error().describe());
+  }
 }
 
 App::App(ServiceArguments arguments) : state_(std::make_unique<State>(std::move(arguments))) {}
@@ -189,6 +203,10 @@ int App::run() {
                  signal == SIGINT ? "interrupted" : "terminated");
     state.begin_stop();
   });
+  std::optional<ReloadSignal> reload;
+  if (!state.arguments.config.http.cert_file.empty()) {
+    reload.emplace(state.context.get_executor(), [&state] { state.reload(); });
+  }
   boost::asio::co_spawn(state.context, state.serve(), boost::asio::detached);
   const auto work = boost::asio::make_work_guard(state.context);
   state.context.run();

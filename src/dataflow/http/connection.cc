@@ -1,9 +1,9 @@
 #include "dataflow/http/connection.h"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <exception>
 #include <utility>
 
@@ -31,12 +31,10 @@ void Connection::start(Worker& worker, Socket socket, bool refused) {
 }
 
 Connection::Connection(Worker& worker, Socket socket, bool refused)
-    : worker_(worker), socket_(std::move(socket)), refused_(refused) {
-  error_code ignored;
-  socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-  socket_.non_blocking(true, ignored);  // write() tries first without waiting
+    : worker_(worker), stream_(std::move(socket), worker.tls()), refused_(refused) {
   if (worker.options().access_log != nullptr) {
-    const auto endpoint = socket_.remote_endpoint(ignored);
+    error_code ignored;
+    const auto endpoint = stream_.socket().remote_endpoint(ignored);
     if (!ignored) client_ = endpoint.address().to_string();
   }
   enter(Phase::kIdle, worker.options().header_timeout);
@@ -52,6 +50,8 @@ Connection::~Connection() {
 Task<void> Connection::serve(std::shared_ptr<Connection> self) {
   if (self->worker_.draining()) co_return;
   bool goes_on = true;
+  if (self->stream_.is_encrypted()) goes_on = co_await self->handshake();
+  if (!goes_on) co_return;
   while (goes_on) {
     const Incoming incoming = co_await self->read_request();
     if (incoming == Incoming::kGone) co_return;
@@ -67,10 +67,24 @@ Task<void> Connection::serve(std::shared_ptr<Connection> self) {
 }
 
 Task<void> Connection::refuse(std::shared_ptr<Connection> self) {
+  if (self->stream_.is_encrypted()) {
+    const bool shaken = co_await self->handshake();
+    if (!shaken) co_return;
+  }
   self->began_ = Clock::now();
   set_problem(self->response_, 503, "Too many connections; try again.");
   const bool sent = co_await self->write_response(After::kClose);
   if (sent) co_await self->linger();
+}
+
+Task<bool> Connection::handshake() {
+  enter(Phase::kHandshake, worker_.options().handshake_timeout);
+  const auto [error] = co_await stream_.handshake();
+  if (!error) co_return true;
+  // Who only looks whether the port is open, leaves or is told to leave, is no news.
+  const bool is_news = error.category() == boost::asio::error::get_ssl_category();
+  if (is_news) worker_.report("a TLS handshake failed: " + error.message());
+  co_return false;
 }
 
 Task<Connection::Incoming> Connection::read_request() {
@@ -98,8 +112,8 @@ Task<Connection::Incoming> Connection::read_request() {
     }
     if (progress == RequestParser::Progress::kHeader) {
       if (!parser_->expects_continue() || input_.size() > 0) continue;
-      const bool sent = co_await write("HTTP/1.1 100 Continue\r\n\r\n");
-      if (!sent) co_return Incoming::kGone;
+      const error_code failed = co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
+      if (failed) co_return Incoming::kGone;
       enter(Phase::kReading, worker_.options().header_timeout);
     }
     const bool received = co_await read_some();
@@ -113,7 +127,7 @@ Task<Connection::Incoming> Connection::read_request() {
 
 Task<bool> Connection::read_some() {
   const auto space = input_.prepare(kReadBytes);
-  const auto [error, received] = co_await socket_.async_read_some(space, kAsTuple);
+  const auto [error, received] = co_await stream_.read_some(space);
   if (error) co_return false;
   input_.commit(received);
   if (phase_ == Phase::kIdle) {
@@ -177,39 +191,24 @@ Task<bool> Connection::write_response(After after) {
   output_.clear();
   append_response(output_, response_, is_head, after, worker_.date(),
                   worker_.options().retry_after);
-  const bool sent = co_await write(output_);
+  const error_code failed = co_await stream_.write(output_);
   log_access(is_head ? 0 : response_.body.size());
   if (output_.capacity() > kKeptOutput) output_ = {};
   if (response_.body.capacity() > kKeptOutput) response_.body = {};
-  co_return sent;
-}
-
-Task<bool> Connection::write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    error_code error;
-    std::size_t sent = socket_.write_some(boost::asio::buffer(bytes), error);
-    if (error == boost::asio::error::would_block) {
-      error = std::get<0>(co_await socket_.async_wait(Socket::wait_write, kAsTuple));
-      sent = 0;
-    }
-    if (error) co_return false;
-    bytes.remove_prefix(sent);
-  }
-  co_return true;
+  co_return !failed;
 }
 
 // Closing a socket with unread input resets the connection, which can destroy the answer on its
 // way: so the client closes first, for a while.
 Task<void> Connection::linger() {
-  error_code error;
-  socket_.shutdown(Socket::shutdown_send, error);
-  if (error) co_return;
   enter(Phase::kLingering, worker_.options().linger_timeout);
+  const error_code error = co_await stream_.shutdown();
+  if (error) co_return;
   input_.clear();
   std::size_t total = 0;
   while (total < kLingerBytes) {
     const auto space = input_.prepare(kReadBytes);
-    const auto [failed, received] = co_await socket_.async_read_some(space, kAsTuple);
+    const auto [failed, received] = co_await stream_.socket().async_read_some(space, kAsTuple);
     if (failed) co_return;
     total += received;
   }
@@ -226,7 +225,7 @@ void Connection::check_deadline(Clock::time_point now) {
     case Phase::kReading: {
       timed_out_ = true;
       error_code ignored;
-      socket_.cancel(ignored);
+      stream_.socket().cancel(ignored);
       enter(Phase::kWriting, worker_.options().write_timeout);
       return;
     }
@@ -235,6 +234,7 @@ void Connection::check_deadline(Clock::time_point now) {
                      std::to_string(worker_.options().request_timeout.count()) + " ms");
       abandon_store();
       return;
+    case Phase::kHandshake:
     case Phase::kIdle:
     case Phase::kWriting:
     case Phase::kLingering:
@@ -251,7 +251,7 @@ void Connection::abandon_store() {
 void Connection::drain() {
   error_code ignored;
   // What has arrived already is a request under way.
-  if (phase_ == Phase::kIdle && socket_.available(ignored) == 0) close();
+  if (phase_ == Phase::kIdle && stream_.socket().available(ignored) == 0) close();
 }
 
 void Connection::end_now() {
@@ -264,7 +264,7 @@ void Connection::end_now() {
 
 void Connection::close() {
   error_code ignored;
-  socket_.close(ignored);
+  stream_.socket().close(ignored);
 }
 
 void Connection::log_access(std::size_t bytes) {

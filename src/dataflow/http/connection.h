@@ -16,6 +16,7 @@
 
 #include "dataflow/http/request_parser.h"
 #include "dataflow/http/response.h"
+#include "dataflow/http/stream.h"
 #include "dataflow/http/worker.h"
 #include "dataflow/task.h"
 
@@ -24,7 +25,7 @@ namespace dataflow::http {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = Worker::Clock;
-  using Socket = boost::asio::ip::tcp::socket;
+  using Socket = Stream::Socket;
 
   static void start(Worker& worker, Socket socket, bool refused);
 
@@ -43,6 +44,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   enum class Phase {
+    kHandshake,
     kIdle,     // waits for the first byte of a request
     kReading,  // has some of it
     kStore,    // waits for the store
@@ -55,13 +57,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static Task<void> refuse(std::shared_ptr<Connection> self);
   static Task<void> answer_for_the_store(std::shared_ptr<Connection> self);
 
+  // Where the service speaks TLS; false when the connection is over.
+  Task<bool> handshake();
   Task<Incoming> read_request();
   Task<bool> read_some();
   // Answers the request that was read; false when the connection is over.
   Task<bool> answer();
   Task<void> answer_bad();
   Task<bool> write_response(After after);
-  Task<bool> write(std::string_view bytes);
   Task<void> linger();
 
   void enter(Phase phase, std::chrono::milliseconds timeout);
@@ -71,7 +74,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
 
   Worker& worker_;
-  Socket socket_;
+  Stream stream_;
   const bool refused_;
   std::size_t index_ = 0;
   Phase phase_ = Phase::kIdle;

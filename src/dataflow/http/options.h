@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "dataflow/http/tls.h"
+
 namespace dataflow::http {
 
 class AccessLog;
@@ -22,6 +24,9 @@ struct Options {
   std::uint32_t max_header_bytes = 8'192;  // request line and fields: 431
   std::size_t max_target_bytes = 2'048;    // 414
   std::uint64_t max_body_bytes = 1'024;    // of a body that nobody asked for: 413
+
+  TlsFiles tls;                                         // empty: plain HTTP
+  std::chrono::milliseconds handshake_timeout{10'000};  // until TLS is agreed on: closed
 
   std::chrono::milliseconds header_timeout{10'000};  // a request's first byte to its last: 408
   std::chrono::milliseconds idle_timeout{60'000};    // between requests: closed

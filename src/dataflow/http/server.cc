@@ -66,6 +66,7 @@ struct Server::State {
   tcp::acceptor acceptor{workers_context()};
   boost::asio::steady_timer pause{workers_context()};
   std::size_t next = 0;
+  std::string tls_description;
   bool started = false;
   bool waited = false;
   std::size_t in_store = 0;  // after wait()
@@ -173,6 +174,11 @@ Server::~Server() {
 }
 
 Result<void> Server::listen() {
+  if (!state_->shared.options.tls.empty()) {
+    auto loaded = reload_tls();
+    if (!loaded) return std::unexpected(std::move(loaded.error()));
+    state_->tls_description = std::move(*loaded);
+  }
   const auto endpoint = state_->resolve();
   if (!endpoint) return std::unexpected(endpoint.error());
   auto opened = state_->open(*endpoint);
@@ -182,6 +188,15 @@ Result<void> Server::listen() {
   }
   return opened;
 }
+
+Result<std::string> Server::reload_tls() {
+  auto identity = load_tls(state_->shared.options.tls);
+  if (!identity) return std::unexpected(std::move(identity.error()));
+  for (auto& worker : state_->workers) worker->use_tls(identity->context);
+  return describe(*identity, std::time(nullptr));
+}
+
+std::string Server::tls_description() const { return state_->tls_description; }
 
 std::string Server::address() const {
   error_code ignored;

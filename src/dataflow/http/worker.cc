@@ -23,8 +23,8 @@ constexpr std::chrono::seconds kReportInterval{1};
 
 milliseconds tick_of(const Options& options) {
   const auto shortest =
-      std::min({options.header_timeout, options.idle_timeout, options.request_timeout,
-                options.write_timeout, options.linger_timeout});
+      std::min({options.handshake_timeout, options.header_timeout, options.idle_timeout,
+                options.request_timeout, options.write_timeout, options.linger_timeout});
   return std::clamp(shortest / 8, kShortestTick, kLongestTick);
 }
 
@@ -54,6 +54,10 @@ std::size_t Worker::join() {
   if (options().access_log != nullptr) options().access_log->write(access_lines_);
   return static_cast<std::size_t>(
       std::ranges::count_if(connections_, [](const Connection* c) { return c->in_store(); }));
+}
+
+void Worker::use_tls(TlsContext tls) {
+  boost::asio::post(context_, [this, tls = std::move(tls)]() mutable { tls_ = std::move(tls); });
 }
 
 void Worker::adopt(boost::asio::ip::tcp::socket socket, bool refused) {

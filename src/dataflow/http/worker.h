@@ -2,8 +2,8 @@
 //
 // Deadlines are kept by one timer a worker, which looks at every connection each tick: cheaper than
 // a timer a read and a write, and exact to a tick, which is an eighth of the shortest deadline, 1
-// ms to 250 ms. Everything but start(), drain(), abort(), join() and adopt() happens on the
-// worker's thread.
+// ms to 250 ms. Everything but start(), drain(), abort(), join(), use_tls() and adopt() happens on
+// the worker's thread.
 #pragma once
 
 #include <atomic>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "dataflow/http/options.h"
+#include "dataflow/http/tls.h"
 #include "dataflow/product_service.h"
 
 namespace dataflow::http {
@@ -50,6 +51,10 @@ class Worker {
   // neither the worker nor what they use may be destroyed.
   std::size_t join();
 
+  // What connections that begin from now on show; null: they are not encrypted.
+  void use_tls(TlsContext tls);
+  const TlsContext& tls() const { return tls_; }
+
   // Serves the socket, whose executor is this worker's; or tells it that there are too many.
   void adopt(boost::asio::ip::tcp::socket socket, bool refused);
 
@@ -73,6 +78,7 @@ class Worker {
   void begin_drain(Clock::duration timeout);
 
   Shared& shared_;
+  TlsContext tls_;
   std::vector<Connection*>
       connections_;  // before the context: coroutines it destroys remove themselves
   std::string access_lines_;
