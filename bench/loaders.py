@@ -1,13 +1,21 @@
 """Those who load the catalogue into Cassandra: ours, the limit, and the peers. Each `load` returns a Sample of a load that
 was complete and throws where it was not."""
+import contextlib
 import json
 import pathlib
+import re
+import subprocess
 import tempfile
 
+import generate
 import measure
 from measure import Wrong
+from peers import write_csv
 from rounds import Sample
-from world import BUCKET, last_number
+from world import BUCKET
+
+
+SPARK_PROGRAM = pathlib.Path(__file__).resolve().parent / "peers/spark/sparkload.py"
 
 
 class OurJob:
@@ -29,16 +37,24 @@ class OurJob:
             )
             return finished, json.loads(report.read_text())
 
-    def load(self, expected_written, expected_lines=None):
-        finished, report = self.run()
-        lines = self.catalogue.rows if expected_lines is None else expected_lines
-        if report["lines"] != lines or report["written"] != expected_written or report["rejected"]:
-            raise Wrong(f"ours: {lines} lines and {expected_written} written expected, the report says {report}")
-        self.world.expect_rows(self.keyspace, "ours", self.catalogue.rows)
-        return Sample(finished.wall_s, self.catalogue.rows, finished.cpu_s, finished.peak_bytes)
+    def load(self, expected_written):
+        """Every line read, so many written."""
+        return self.checked(lines=self.catalogue.rows, written=expected_written, rejected=0)
 
     def cold(self):
         return self.load(self.catalogue.rows)
+
+    def again(self):
+        """Nothing read: every object is skipped."""
+        return self.checked(lines=0, written=0, bytes=0, objects_skipped=generate.FILES)
+
+    def checked(self, **expected):
+        finished, report = self.run()
+        different = {key: report[key] for key, value in expected.items() if report[key] != value}
+        if different:
+            raise Wrong(f"ours: {expected} expected, but the report says {different}")
+        self.world.expect_rows(self.keyspace, "ours", self.catalogue.rows)
+        return Sample(finished.wall_s, self.catalogue.rows, finished.cpu_s, finished.peak_bytes)
 
 
 class BareLoop:
@@ -88,11 +104,21 @@ class GoJob:
     warm = cold  # it asks its cache row by row, whatever has changed
 
 
+def copy_seconds(text):
+    """The time in COPY's last line: "... in 7.5 seconds", or "in 1 minute and 7.5 seconds"."""
+    found = re.findall(r"rows imported from .* in (?:(\d+) minutes? and )?([0-9.]+) seconds", text)
+    if not found:
+        raise Wrong(f"COPY does not say how long it took: {text[-500:]}")
+    minutes, seconds = found[-1]
+    return int(minutes or 0) * 60 + float(seconds)
+
+
 class Copy:
     """cqlsh COPY FROM; the CSV is made beforehand, the time is the one that it prints."""
 
-    def __init__(self, world, catalogue, cqlsh, csv):
-        self.world, self.catalogue, self.cqlsh, self.csv, self.keyspace = world, catalogue, cqlsh, csv, "bench_copy"
+    def __init__(self, world, catalogue, cqlsh):
+        self.world, self.catalogue, self.cqlsh, self.keyspace = world, catalogue, cqlsh, "bench_copy"
+        self.csv = write_csv(catalogue.today, catalogue.today[0].parent / "products.csv")
         world.provision(self.keyspace)
 
     def cold(self):
@@ -102,6 +128,45 @@ class Copy:
             [self.cqlsh, self.world.hosts[0], self.world.port, "--no-color", "-e", statement],
             self.world.environment(self.keyspace), self.world.folder,
         )
-        seconds = last_number(finished.out, r"rows imported from .* files? in (?:0 day, 0 hour, 0 minute, and )?([0-9.]+) seconds", "time of COPY")
+        seconds = copy_seconds(finished.out)
         self.world.expect_rows(self.keyspace, "COPY", self.catalogue.rows)
         return Sample(seconds, self.catalogue.rows, finished.cpu_s, finished.peak_bytes)
+
+
+class Spark:
+    """The Spark Cassandra Connector in a session that stays alive between the rounds (peers/spark); its first load, which
+    warms the JVM, is not measured."""
+
+    def __init__(self, world, catalogue, python, jars, java_home):
+        self.world, self.catalogue, self.keyspace = world, catalogue, "bench_spark"
+        world.provision(self.keyspace)
+        self.log = (world.folder / "spark.log").open("w")
+        self.process = subprocess.Popen(
+            [python, SPARK_PROGRAM, jars, world.hosts[0], str(world.port), self.keyspace, *catalogue.today],
+            env={**world.environment(self.keyspace), "JAVA_HOME": str(java_home), "PYSPARK_PYTHON": str(python)},
+            cwd=world.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
+        )
+        self.told()
+        self.cold()
+
+    def told(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise Wrong(f"Spark ended; see {self.log.name}")
+        return line
+
+    def cold(self):
+        pids = measure.tree(self.process.pid)
+        before = sum(map(measure.cpu_s, pids))
+        self.process.stdin.write("load\n")
+        self.process.stdin.flush()
+        seconds = float(self.told())
+        cpu_s = sum(map(measure.cpu_s, pids)) - before
+        self.world.expect_rows(self.keyspace, "spark", self.catalogue.rows)
+        return Sample(seconds, self.catalogue.rows, cpu_s, sum(map(measure.peak_bytes, pids)))
+
+    def close(self):
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait(timeout=60)
+        self.log.close()

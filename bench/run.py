@@ -8,15 +8,16 @@ import platform
 import subprocess
 import sys
 
+import embedded
+import load
 import report
-from catalogue import Catalogue
-from load import LoadRows
+from context import Context
 from measure import Wrong
 from peers import Peers
 from rounds import play, progress
-from world import ROOT, World
+from world import ROOT
 
-PARTS = ("load",)
+PARTS = {"load": load, "parse": embedded}
 DEFAULT_ROWS = 200_000
 DEFAULT_ROUNDS = 5
 
@@ -30,7 +31,11 @@ def arguments_of(words):
     parser.add_argument("--peers", default=",".join(Peers.NAMES), help="who is compared with us (default: %(default)s)")
     parser.add_argument("--long", action="store_true", help="the sizes of the full table; slow peers in every round")
     parser.add_argument("--out", help="the results (default: bench/results/DATE.json)")
-    return parser.parse_args(words)
+    parser.add_argument("--binaries", help="the folder of job, microservice and bench_* (default: build/release)")
+    options = parser.parse_args(words)
+    if options.rounds < 1 or options.rows < 1000:
+        parser.error("--rounds is at least 1, --rows at least 1000")
+    return options
 
 
 def machine():
@@ -47,25 +52,37 @@ def commit():
     return described.stdout.strip() or "unknown"
 
 
-def main(words):
-    options = arguments_of(words)
-    build = ROOT / "build"
-    binaries = build / "release"
-    peers = Peers(options.peers.split(","), build / "bench" / "peers")
-    catalogue = Catalogue(build / "bench" / "data", options.rows)
-    world = World(os.environ["DATAFLOW_SERVERS_DIR"], binaries)
-    load = LoadRows(world, catalogue, peers)
-    load.warm_up()
-    rows = load.rows()
-    only = options.only.split(",") if options.only else list(rows)
+def chosen_rows(context, options):
+    """The rows asked for, by name; each is made when it is its turn."""
+    available = {}
+    for name, part in PARTS.items():
+        if options.part in (name, "all"):
+            available.update(part.rows(context))
+    names = options.only.split(",") if options.only else list(available)
+    unknown = [name for name in names if name not in available]
+    if unknown:
+        raise Wrong(f"no row is called {', '.join(unknown)}; there are {', '.join(available)}")
+    return {name: available[name] for name in names}
+
+
+def measured(context, options):
     results = {
         "date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine(), "rows": [],
-        "catalogue": {"rows": catalogue.rows, "bytes": catalogue.bytes}, "left_out": peers.left_out,
+        "catalogue": {"rows": context.catalogue.rows, "bytes": context.catalogue.bytes},
     }
-    for name in only:
+    for name, make in chosen_rows(context, options).items():
         progress(f"{name}:")
-        results["rows"].append(play(rows[name](), options.rounds, options.rounds if options.long else 1, world.settle))
-    world.close()
+        row = make()
+        slow_rounds = options.rounds if options.long else 1
+        results["rows"].append(play(row, options.rounds, slow_rounds, context.settle))
+    results["left_out"] = context.peers.left_out
+    return results
+
+
+def main(words):
+    options = arguments_of(words)
+    with Context(options) as context:
+        results = measured(context, options)
     path = pathlib.Path(options.out or ROOT / f"bench/results/{datetime.datetime.now():%Y-%m-%d-%H%M%S}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")

@@ -1,7 +1,6 @@
 """The real servers, and what a benchmark does to them between runs: fill, empty, count, let them settle."""
 import os
 import pathlib
-import re
 import shlex
 import subprocess
 import time
@@ -147,11 +146,3 @@ class World:
                 progress(f"  the servers still work after {SETTLE_PATIENCE_S} s; going on")
                 return
             before = after
-
-
-def last_number(text, pattern, what):
-    """The last match's number; Wrong where there is none."""
-    found = re.findall(pattern, text)
-    if not found:
-        raise Wrong(f"no {what} in: {text[-500:]}")
-    return float(found[-1])

@@ -1,0 +1,82 @@
+"""What the rows of the table share, each made when the first row asks for it."""
+import contextlib
+import functools
+import os
+import pathlib
+import shutil
+import tempfile
+
+from catalogue import Catalogue
+from loaders import BareLoop, Copy, GoJob, OurJob, Spark
+from peers import Peers
+from world import ROOT, World
+
+# A server that has just been started compiles while it works: the loads before the first measured one.
+WARM_UP_LOADS = 2
+
+
+class Context(contextlib.ExitStack):
+    def __init__(self, options):
+        super().__init__()
+        self.options = options
+        self.folder = ROOT / "build" / "bench"
+        self.binaries = pathlib.Path(options.binaries or ROOT / "build" / "release")
+
+    @functools.cached_property
+    def peers(self):
+        return Peers(self.options.peers.split(","), self.folder / "peers")
+
+    @functools.cached_property
+    def catalogue(self):
+        return Catalogue(self.folder / "data", self.options.rows)
+
+    @functools.cached_property
+    def world(self):
+        """One node of Cassandra, Redis and S3, warm."""
+        world = World(os.environ["DATAFLOW_SERVERS_DIR"], self.binaries)
+        self.callback(world.close)
+        bare = BareLoop(world, self.catalogue)
+        for _ in range(WARM_UP_LOADS):
+            world.empty(bare.keyspace)
+            bare.cold()
+        return world
+
+    def settle(self):
+        """Where no server was asked for, there is nothing to wait for."""
+        if "world" in self.__dict__:
+            self.world.settle()
+
+    @functools.cached_property
+    def ours(self):
+        return OurJob(self.world, self.catalogue)
+
+    @functools.cached_property
+    def go_jobs(self):
+        """By name: at its default -concurrency and at 64."""
+        ready, jobs = self.peers.ready, {}
+        if "go" in ready:
+            jobs["go"] = GoJob(self.world, self.catalogue, ready["go"])
+        if "go-64" in ready:
+            jobs["go-64"] = GoJob(self.world, self.catalogue, ready["go-64"], 64)
+        return jobs
+
+    @functools.cached_property
+    def other_loaders(self):
+        """By name, those who only load."""
+        ready, loaders = self.peers.ready, {}
+        if "copy" in ready:
+            loaders["copy"] = Copy(self.world, self.catalogue, ready["copy"])
+        if "spark" in ready:
+            loaders["spark"] = Spark(self.world, self.catalogue, *ready["spark"])
+            self.callback(loaders["spark"].close)
+        return loaders
+
+    @contextlib.contextmanager
+    def scratch(self):
+        """A folder for a run, on the same disk as the build, removed afterwards."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = tempfile.mkdtemp(prefix="run-", dir=self.folder)
+        try:
+            yield pathlib.Path(name)
+        finally:
+            shutil.rmtree(name, ignore_errors=True)
