@@ -20,6 +20,7 @@ class Context(contextlib.ExitStack):
         super().__init__()
         self.options = options
         self.folder = ROOT / "build" / "bench"
+        self.cores = len(os.sched_getaffinity(0))
         self.binaries = pathlib.Path(options.binaries or ROOT / "build" / "release")
 
     @functools.cached_property

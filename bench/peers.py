@@ -116,6 +116,8 @@ class Peers:
     """Those who were asked for and could be made ready: `ready` has what each needs to run, `left_out` says why the
     others are not there."""
 
+    # The loaders in the order of the table, and the service.
+
     NAMES = ("go", "go-64", "copy", "spark", "http-go")
 
     def __init__(self, wanted, folder):
@@ -126,7 +128,6 @@ class Peers:
         folder.mkdir(parents=True, exist_ok=True)
         for name in self.NAMES:
             if name not in wanted:
-                self.left_out[name] = "not asked for (--peers)"
                 continue
             try:
                 self.ready[name] = getattr(self, "make_" + name.replace("-", "_"))()

@@ -56,6 +56,14 @@ def extras(entry):
         yield f"{key} {number(statistics.median(values))}"
 
 
+def left_out(results):
+    """Who is not in the table, and why."""
+    lines = [f"left out: {who}: {why}" for who, why in results["left_out"].items()]
+    if results["not_asked_for"]:
+        lines.append(f"not asked for (--peers): {', '.join(results['not_asked_for'])}")
+    return lines
+
+
 HEAD = ["who", "median", "min-max", "runs", "work/s", "ours is x times better", "client CPU each", "peak memory", ""]
 
 
@@ -74,6 +82,5 @@ def text(results):
         if row["note"]:
             lines.append(f"  {row['note']}")
         lines += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table]
-    for who, why in results["left_out"].items():
-        lines.append(f"left out: {who}: {why}")
+    lines += left_out(results)
     return "\n".join(lines)

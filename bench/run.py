@@ -11,13 +11,14 @@ import sys
 import embedded
 import load
 import report
+import serve
 from context import Context
 from measure import Wrong
 from peers import Peers
 from rounds import play, progress
 from world import ROOT
 
-PARTS = {"load": load, "parse": embedded}
+PARTS = {"load": load, "serve": serve, "parse": embedded}
 DEFAULT_ROWS = 200_000
 DEFAULT_ROUNDS = 5
 
@@ -76,6 +77,7 @@ def measured(context, options):
         slow_rounds = options.rounds if options.long else 1
         results["rows"].append(play(row, options.rounds, slow_rounds, context.settle))
     results["left_out"] = context.peers.left_out
+    results["not_asked_for"] = sorted(set(Peers.NAMES) - set(options.peers.split(",")))
     return results
 
 
