@@ -37,7 +37,7 @@ struct RedisConfig {
   std::string pass;
   std::uint32_t db = 0;
   std::uint32_t connect_timeout_ms = 2'000;
-  std::uint32_t response_timeout_ms = 2'000;
+  std::uint32_t response_timeout_ms = 5'000;
   std::uint32_t reconnect_pause_ms = 500;
 };
 

@@ -66,10 +66,10 @@ class AdaptiveLimitTest : public testing::Test {
 
   void use(AdaptiveLimit::Bounds bounds) { limit_ = std::make_unique<AdaptiveLimit>(bounds); }
 
+  boost::asio::io_context io_;  // outlives those who wait at the limit
   std::unique_ptr<AdaptiveLimit> limit_ = std::make_unique<AdaptiveLimit>(AdaptiveLimit::Bounds{});
   std::vector<int> order_;
   std::size_t started_ = 0;
-  boost::asio::io_context io_;
 };
 
 TEST_F(AdaptiveLimitTest, NeverLetsMoreThroughThanTheLimit) {

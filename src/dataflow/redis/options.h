@@ -14,7 +14,7 @@ struct Options {
   std::string pass;                     // empty: no authentication
   std::uint32_t db = 0;
   std::uint32_t connect_timeout_ms = 2'000;
-  std::uint32_t response_timeout_ms = 2'000;  // of one round trip
+  std::uint32_t response_timeout_ms = 5'000;  // of one round trip
   // After an attempt to connect has failed, calls fail at once for so long.
   std::uint32_t reconnect_pause_ms = 500;
 };
