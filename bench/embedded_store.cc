@@ -1,8 +1,9 @@
-// How fast the embedded store takes rows, and how the cache answers.
+// How fast the embedded store takes rows, and how it answers.
 //
-//   dataflow_rocksdb_bench load  DATABASE THREADS COPIES FILE.jsonl...   rows of the files, with
-//   new ids each copy dataflow_rocksdb_bench read  DATABASE ROWS                           random
-//   products, one at a time
+//   bench_embedded_store load DATABASE THREADS COPIES FILE.jsonl...
+//       rows of the files, with new ids each copy
+//   bench_embedded_store read DATABASE ROWS
+//       random products, one at a time
 //
 // Prints rows a second, CPU time a row (of the whole process, RocksDB's threads with it) and the
 // most memory the process ever had.
@@ -167,7 +168,7 @@ int main(int argc, char** argv) {
   } else if (mode == "read" && argc == 4) {
     read(argv[2], std::stoul(argv[3]));
   } else {
-    std::fprintf(stderr, "usage: see the beginning of rocksdb_bench.cc\n");
+    std::fprintf(stderr, "usage: see the beginning of embedded_store.cc\n");
     return 2;
   }
 }

@@ -1,5 +1,6 @@
-// How fast rows go to Redis and back: `dataflow_redis_bench host:port [rows a call] [calls at
-// once]`.
+// How fast rows go to Redis and back:
+//
+//   bench_redis_cache HOST:PORT [ROWS A CALL] [CALLS AT ONCE]
 //
 // Prints for three rounds of what the job does with a block: millions of rows a second, and the CPU
 // time of this process and of the server a row, which say more on a machine that is busy. Wants a
