@@ -32,14 +32,14 @@ def stream_files(context, rows=STREAM_ROWS):
 class EmbeddedJob:
     """The job with store and cache embedded, in a folder of its own each run."""
 
-    def __init__(self, context, paths, rows, *arguments):
+    def __init__(self, context, paths, rows, *arguments, job=None):
         self.context, self.paths, self.rows, self.arguments = context, paths, rows, arguments
+        self.program = job or context.binaries / "job"
 
     def run(self, lines_written):
         with self.context.scratch() as folder:
             command = [
-                self.context.binaries / "job", "-report", folder / "report.json", "-rejects", folder / "rejects",
-                *self.arguments, *self.paths,
+                self.program, "-report", folder / "report.json", "-rejects", folder / "rejects", *self.arguments, *self.paths,
             ]
             environment = {**bare_environment(), "DATAFLOW_ROCKSDB_PATH": str(folder / "dataflow.db")}
             finished = measure.run(self.context.binaries / "bench_launch", command, environment, folder)

@@ -3,8 +3,10 @@
 #
 # usage: scripts/bench.sh [load|serve|parse|all] [--rounds N] [--rows N] [--only ROW,...] [--peers NAME,...] [--long]
 #                         [--out FILE]
-#        scripts/bench.sh prepare     installs, builds, starts the servers, and leaves them running
-#        scripts/bench.sh stop        ends them
+#        scripts/bench.sh --against REVISION   the job's parsing and embedded load beside that commit's, without servers;
+#                                              fails when it is slower by more than a quarter in every round
+#        scripts/bench.sh prepare              installs, builds, starts the servers, and leaves them running
+#        scripts/bench.sh stop                 ends them
 #
 # With nothing prepared it prepares, measures, and stops what it started. Every contestant runs once a round, in an order
 # that is turned each round. The table goes to standard output, the results as JSON to bench/results.
@@ -20,6 +22,8 @@ source "$here/lib/toolchain.sh"
 source "$here/lib/steps.sh"
 # shellcheck source=scripts/lib/python.sh
 source "$here/lib/python.sh"
+# shellcheck source=scripts/lib/revision.sh
+source "$here/lib/revision.sh"
 
 export DATAFLOW_SERVERS_DIR=${DATAFLOW_SERVERS_DIR:-$root/build/bench-servers}
 
@@ -55,6 +59,15 @@ measure() {
   "$venv/bin/python" "$root/bench/run.py" "$@"
 }
 
+# compare REVISION: what cannot be compared is said, and is no failure.
+compare() {
+  prepare
+  if build_revision "$1"; then
+    say "Comparing with $revision"
+    "$venv/bin/python" "$root/bench/against.py" "$root/build/release" "$against/tree/build/release"
+  fi
+}
+
 main() {
   case ${1:-} in
     -h | --help) usage_of "$0" ;;
@@ -63,6 +76,10 @@ main() {
       AWS_S3_BUCKET=bench "$root/scripts/servers.sh" start >/dev/null
       ;;
     stop) stop_servers ;;
+    --against)
+      (($# == 2)) || die "--against needs a revision, e.g. HEAD^" 2
+      compare "$2"
+      ;;
     *) measure "$@" ;;
   esac
 }
