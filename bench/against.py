@@ -47,7 +47,7 @@ def main(binaries, other_binaries):
         paths = stream_files(context, ROWS)
         for name, (run, arguments) in WORK.items():
             ours, other = (
-                EmbeddedJob(context, paths, ROWS, *arguments, job=pathlib.Path(folder) / "job")
+                EmbeddedJob(context, paths, ROWS, *arguments, job=pathlib.Path(folder, "job").resolve(strict=True))
                 for folder in (binaries, other_binaries)
             )
             try:
