@@ -5,6 +5,7 @@
 # usage: scripts/test.sh [CTEST_ARGUMENT...]
 #
 # The arguments go to ctest, of each preset: scripts/test.sh -L unit, scripts/test.sh -R Pipeline
+# Tests that take hours (label long) run only when asked for: DATAFLOW_PRESETS=release scripts/test.sh -L long
 # environment: DATAFLOW_PRESETS  the presets to build and test, in order (default: "release asan")
 # exit codes: 0 all tests passed, 1 something failed, 130 and 143 interrupted
 set -euo pipefail
@@ -64,6 +65,7 @@ stop_servers() {
 run_tests() {
   local preset=$1 log=$logs/ctest-$1.log code=0
   shift
+  [[ " $* " == *long* ]] || set -- -LE '^long$' "$@"
   export DATAFLOW_BIN_DIR=$root/build/$preset
   say "Testing (preset $preset, log: $log)"
   ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel "$(nproc)" "$@" 2>&1 |

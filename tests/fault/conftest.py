@@ -1,0 +1,58 @@
+"""Fixtures of the fault tests: programs and servers as in tests/e2e, random numbers by seed, figures at the end."""
+import pathlib
+import random
+import sys
+import uuid
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parent.parent / "e2e")]
+import faults  # noqa: E402
+import harness  # noqa: E402
+
+ALL = pytest.StashKey()
+
+
+def pytest_configure(config):
+    config.stash[ALL] = []
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    return harness.Setup(tmp_path, {})
+
+
+@pytest.fixture
+def servers(tmp_path):
+    setup = harness.Servers(tmp_path, "fault_" + uuid.uuid4().hex[:12])
+    yield setup
+    setup.close()
+
+
+@pytest.fixture
+def rng(request):
+    """The test's own random numbers: the same for the same seed, whichever tests run beside it."""
+    print(f"replay with DATAFLOW_FAULT_SEED={faults.SEED}")
+    return random.Random(f"{faults.SEED} {request.node.name}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    if report.failed:
+        item.failed = True
+
+
+@pytest.fixture
+def figures(request):
+    made = faults.Figures(request.node.name)
+    yield made
+    if not getattr(request.node, "failed", False):
+        request.config.stash[ALL].append(made)
+        made.save()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    terminalreporter.write_line(f"DATAFLOW_FAULT_SEED={faults.SEED}")
+    for made in config.stash[ALL]:
+        terminalreporter.write_line(made.line())

@@ -1,0 +1,103 @@
+"""What every fault test needs: a seed that replays a run, how long tests are, a count of what they did, a job that runs.
+
+environment: DATAFLOW_FAULT_SEED     replays the faults of a run that printed this seed (default: a new one)
+             DATAFLOW_FAULT_LONG     1: the full number of faults instead of what CI has time for
+             DATAFLOW_FAULT_FIGURES  a file that each test's figures are appended to, as lines of JSON
+"""
+import json
+import os
+import random
+import subprocess
+import time
+
+import harness
+
+SEED = int(os.environ.get("DATAFLOW_FAULT_SEED") or random.SystemRandom().randrange(2**32))
+LONG = os.environ.get("DATAFLOW_FAULT_LONG") == "1"
+
+
+def length(short, full):
+    """How many times: in CI, or where there is time."""
+    return full if LONG else short
+
+
+class Figures:
+    """What one test did. `compare` is the only way to count rows, and a difference ends the test."""
+
+    def __init__(self, test):
+        self.test, self.faults, self.runs, self.rows, self.notes = test, 0, 0, 0, {}
+
+    def fault(self, count=1):
+        self.faults += count
+
+    def run(self, run):
+        self.runs += 1
+        return run
+
+    def compare(self, actual, expected):
+        harness.assert_same_table(actual, expected)
+        self.rows += len(expected)
+
+    def most(self, name, value):
+        """Notes the largest value seen of something."""
+        self.notes[name] = max(value, self.notes.get(name, value))
+
+    def line(self):
+        notes = "".join(f", {name} {value}" for name, value in self.notes.items())
+        return f"{self.test}: {self.faults} faults, {self.runs} runs, {self.rows} rows compared, 0 differences{notes}"
+
+    def save(self):
+        if path := os.environ.get("DATAFLOW_FAULT_FIGURES"):
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(json.dumps({**vars(self), "differences": 0, "seed": SEED, "long": LONG}) + "\n")
+
+
+class Started:
+    """A job that runs, to be disturbed; its output is kept in files, so that it never waits for a reader."""
+
+    count = 0
+
+    def __init__(self, setup, *arguments, **popen):
+        Started.count += 1
+        base = setup.folder / f"started-{Started.count}"
+        self.report_path, self.err_path = base.with_suffix(".json"), base.with_suffix(".err")
+        self.began = time.monotonic()
+        with open(self.err_path, "wb") as err:
+            self.process = subprocess.Popen(
+                [harness.BIN / "job", "-report", self.report_path, *map(str, arguments)],
+                cwd=setup.folder,
+                env=setup.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=err,
+                **popen,
+            )
+
+    def runs(self):
+        return self.process.poll() is None
+
+    def log(self):
+        return self.err_path.read_text(errors="replace")
+
+    def wait_until(self, condition, what, timeout_s=harness.WAIT_S):
+        """Waits for the condition; a job that ends first fails the test."""
+
+        def check():
+            return condition() or not self.runs()
+
+        harness.wait_for(check, what, timeout_s)
+        assert self.runs(), f"the job ended ({self.process.returncode}) before: {what}\n{self.log()}"
+
+    def end(self, code=None, timeout_s=harness.RUN_TIMEOUT_S):
+        """Waits for the end; `code` is the exit code expected, None: any."""
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the job did not end within {timeout_s} s\n{self.log()}") from None
+        text = self.report_path.read_text() if self.report_path.exists() else ""
+        run = harness.Run(self.process.returncode, "", self.log(), json.loads(text) if text else {})
+        if code is not None:
+            assert run.code == code, f"exit code {run.code} instead of {code}\n{run.err}"
+        return run

@@ -1,0 +1,215 @@
+"""Goal: a job or a service that ends at any moment loses nothing that was acknowledged, and the next run continues."""
+import http.client
+import json
+import signal
+import threading
+import time
+
+import harness
+from faults import Started, length
+
+ROWS = 50_000
+FILES = 8
+BUFFER_BYTES = 16 << 20  # the least that the configuration allows: half of it is text in flight
+DRAIN_S = 10
+
+
+def stored(servers):
+    """How many rows the table holds, counted by the server."""
+    return servers.session.execute(f"SELECT count(*) AS n FROM {servers.name}.products", timeout=120).one()["n"]
+
+
+def duration_of(servers, *arguments):
+    """What a load takes when nothing disturbs it: random points are chosen in it."""
+    began = time.monotonic()
+    servers.job(*arguments)
+    return time.monotonic() - began
+
+
+def end_in_the_middle(servers, rng, figures, duration, which):
+    """Starts a load and sends it `which` at a random point; one that was over before is no fault and is not counted."""
+    started = Started(servers)
+    try:
+        started.process.wait(rng.uniform(0, duration))
+    except harness.subprocess.TimeoutExpired:
+        started.process.send_signal(which)
+    sent = time.monotonic()
+    run = figures.run(started.end(timeout_s=DRAIN_S))
+    if run.code != 0:
+        figures.fault()
+        figures.most("slowest end in s", round(time.monotonic() - sent, 2))
+    return run
+
+
+def in_flight_rows(texts):
+    """The rows that half of BUFFER_BYTES can hold: lines that are read and not yet remembered."""
+    return BUFFER_BYTES // 2 * ROWS // sum(len(text.encode()) for text in texts)
+
+
+def test_sigkill_at_random_points_of_a_load(servers, rng, figures):
+    servers.environment["DATAFLOW_PIPELINE_BUFFER_BYTES"] = str(BUFFER_BYTES)
+    texts = harness.catalogue(ROWS, files=FILES, seed=rng.randrange(1000))
+    expected = harness.rows_of(*texts)
+    limit = in_flight_rows(texts)
+    servers.put(texts)
+    duration = duration_of(servers)
+    while figures.faults < length(5, 50):
+        servers.truncate()
+        killed = end_in_the_middle(servers, rng, figures, duration, signal.SIGKILL)
+        there = stored(servers)
+        again = figures.run(servers.job())
+        if killed.code == -signal.SIGKILL:
+            twice = there + again.written - ROWS
+            figures.most("rows written twice", twice)
+            assert 0 <= twice <= limit, f"{twice} rows written twice; {limit} may be in flight"
+        figures.compare(servers.table(), expected)
+        assert figures.run(servers.job()).written == 0
+
+
+def test_sigkill_while_rows_change_and_change_back(servers, rng, figures):
+    """What the cache says of a row that was being written when the job was killed must not be believed."""
+    seed = rng.randrange(1000)
+    days = [harness.catalogue(ROWS // 5, files=FILES, seed=seed, changed_per_mille=share) for share in (0, 500)]
+    tables = [harness.rows_of(*texts) for texts in days]
+    servers.put(days[0])
+    servers.job()
+    servers.put(days[1])
+    duration = duration_of(servers)
+    now = 1
+    while figures.faults < length(5, 50):
+        servers.put(days[1 - now])
+        end_in_the_middle(servers, rng, figures, duration, signal.SIGKILL)
+        # Either the same files again, or those of before: then the cache of before the kill is just wrong.
+        if rng.random() < 0.5:
+            now = 1 - now
+        else:
+            servers.put(days[now])
+        figures.run(servers.job())
+        figures.compare(servers.table(), tables[now])
+        assert figures.run(servers.job()).written == 0
+
+
+def test_signals_at_random_points_drain_and_remember(servers, rng, figures):
+    texts = harness.catalogue(ROWS, files=FILES, seed=rng.randrange(1000))
+    expected = harness.rows_of(*texts)
+    servers.put(texts)
+    duration = duration_of(servers)
+    while figures.faults < length(6, 50):
+        servers.truncate()
+        which = rng.choice((signal.SIGTERM, signal.SIGINT))
+        run = end_in_the_middle(servers, rng, figures, duration, which)
+        if run.code != 0:
+            # Before its handlers are in place the signal itself ends the job, which a shell calls by the same number.
+            assert run.code in (128 + which, -which), run.err
+        there = stored(servers)
+        assert there == run.report.get("written", 0), "what was written is what is counted"
+        again = figures.run(servers.job())
+        assert again.written == ROWS - there, "everything that was drained is remembered"
+        figures.compare(servers.table(), expected)
+        assert figures.run(servers.job()).written == 0
+
+
+class Readers:
+    """Keeps asking the service for random ids; what it served once is acknowledged and must be served ever after."""
+
+    def __init__(self, address, expected, served, rng):
+        self.address, self.expected, self.served, self.rng = address, expected, served, rng
+        self.stop, self.wrong = threading.Event(), []
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+
+    def read(self):
+        keys = list(self.expected)
+        try:
+            connection = http.client.HTTPConnection(self.address, timeout=30)
+            while not self.stop.is_set():
+                key = self.rng.choice(keys)
+                connection.request("GET", f"/product/{key}")
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status == 200 and json.loads(body) == self.expected[key]:
+                    self.served.add(key)
+                elif answer.status == 200 or key in self.served:
+                    self.wrong.append((key, answer.status, body))
+        except (OSError, http.client.HTTPException):
+            pass  # the service was killed
+
+    def end(self):
+        self.stop.set()
+        self.thread.join()
+        assert not self.wrong, self.wrong[:3]
+
+
+def served_table(address, keys):
+    """The rows as the service serves them, by a client that is not ours."""
+    connection = http.client.HTTPConnection(address, timeout=30)
+    table = {}
+    for key in keys:
+        connection.request("GET", f"/product/{key}")
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status == 200:
+            table[key] = json.loads(body)
+    return table
+
+
+def test_embedded_store_survives_sigkill_of_job_and_service(embedded, rng, figures):
+    rows = ROWS // 5
+    texts = harness.catalogue(rows, files=FILES, seed=rng.randrange(1000))
+    expected = harness.rows_of(*texts)
+    for number, text in enumerate(texts):
+        (embedded.folder / f"p{number}.jsonl").write_text(text)
+    began = time.monotonic()
+    embedded.job(embedded.folder / "p*.jsonl")
+    duration = time.monotonic() - began
+    compared_whole = 0
+    while figures.faults < length(8, 50):
+        path = embedded.folder / f"store-{figures.runs}"
+        embedded.environment["DATAFLOW_ROCKSDB_PATH"] = str(path)
+        served = set()
+        service, address = start_service(embedded)
+        readers = Readers(address, expected, served, rng)
+        job = Started(embedded, embedded.folder / "p*.jsonl")
+        time.sleep(rng.uniform(0, duration))  # the fault's random point, nothing that is waited for
+        for process in rng.sample([job.process, service], rng.choice((1, 2))):
+            if process.poll() is None:
+                process.kill()
+                figures.fault()
+        readers.end()
+        figures.run(job.end())
+        service.kill()
+        service.wait()
+        with embedded.service() as address:
+            figures.compare(served_table(address, sorted(served)), {key: expected[key] for key in served})
+            figures.run(embedded.job(embedded.folder / "p*.jsonl"))
+            if figures.faults >= compared_whole + length(4, 5):
+                compared_whole = figures.faults
+                figures.compare(served_table(address, sorted(expected)), expected)
+        assert figures.run(embedded.job(embedded.folder / "p*.jsonl")).written == 0
+
+
+def start_service(setup):
+    process = setup.start("-listen", "127.0.0.1:0", program="microservice")
+    while True:
+        line = process.stderr.readline().decode()
+        assert line, "the service ended"
+        if found := harness.re.search(r"http://([0-9.]+:[0-9]+)", line):
+            return process, found.group(1)
+
+
+def test_a_second_job_on_the_embedded_store_is_told_who_holds_it(embedded, figures):
+    fifo = embedded.folder / "held.jsonl"
+    first = embedded.start("-", stdin=harness.subprocess.PIPE)
+    first.stdin.write(harness.line(1, "one").encode())
+    first.stdin.flush()
+    fifo.write_text(harness.line(2, "two"))
+    harness.wait_for(lambda: (embedded.folder / "dataflow.db" / "LOCK").exists(), "the first job has the store")
+    second = figures.run(embedded.job(fifo, code=4))
+    figures.fault()
+    assert str(first.pid) in second.err and "dataflow.db" in second.err
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    figures.run(embedded.job(fifo))
+    with embedded.service() as address:
+        expected = harness.rows_of(harness.line(1, "one") + harness.line(2, "two"))
+        figures.compare(served_table(address, [1, 2]), expected)
