@@ -19,6 +19,8 @@ class Context(contextlib.ExitStack):
     def __init__(self, options):
         super().__init__()
         self.options = options
+        self.worlds = []  # the sets of servers that are used
+        self.small_objects_are_there = False
         self.folder = ROOT / "build" / "bench"
         self.cores = len(os.sched_getaffinity(0))
         self.binaries = pathlib.Path(options.binaries or ROOT / "build" / "release")
@@ -36,6 +38,7 @@ class Context(contextlib.ExitStack):
         """One node of Cassandra, Redis and S3, warm."""
         world = World(os.environ["DATAFLOW_SERVERS_DIR"], self.binaries)
         self.callback(world.close)
+        self.worlds.append(world)
         bare = BareLoop(world, self.catalogue)
         for _ in range(WARM_UP_LOADS):
             world.empty(bare.keyspace)
@@ -43,9 +46,8 @@ class Context(contextlib.ExitStack):
         return world
 
     def settle(self):
-        """Where no server was asked for, there is nothing to wait for."""
-        if "world" in self.__dict__:
-            self.world.settle()
+        for world in self.worlds:
+            world.settle()
 
     @functools.cached_property
     def ours(self):

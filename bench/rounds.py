@@ -1,7 +1,6 @@
 """Rounds in alternation: everyone runs once a round, the order turned by one each round, so that what drifts (the
 machine, the server's compactions) meets everyone alike."""
 import dataclasses
-import statistics
 import sys
 
 from measure import Wrong
@@ -21,12 +20,14 @@ class Sample:
 @dataclasses.dataclass
 class Contestant:
     """Someone who does the work of a row of the table. `run` returns a Sample of a run that was complete, or raises;
-    `prepare` is not timed. One that takes minutes is `slow`: it runs in one round only, unless the run is a long one."""
+    `prepare` is not timed. One that takes minutes is `slow`: it runs in one round only, unless the run is a long one.
+    `at_most`: so many rounds in any case."""
 
     who: str
     run: object
     prepare: object = lambda: None
     slow: bool = False
+    at_most: int | None = None
 
 
 @dataclasses.dataclass
@@ -51,12 +52,17 @@ def turned(things, by):
     return things[by:] + things[:by]
 
 
+def rounds_of(contestant, rounds, slow_rounds):
+    wanted = slow_rounds if contestant.slow else rounds
+    return wanted if contestant.at_most is None else min(wanted, contestant.at_most)
+
+
 def play(row, rounds, slow_rounds, settle):
     """Runs a row and returns what is kept of it."""
     samples = {contestant.who: [] for contestant in row.contestants}
     for number in range(rounds):
         for contestant in turned(row.contestants, number):
-            if contestant.slow and number >= slow_rounds:
+            if number >= rounds_of(contestant, rounds, slow_rounds):
                 continue
             contestant.prepare()
             settle()
@@ -81,7 +87,3 @@ def shown(sample):
         parts.append(f"{sample.peak_bytes / 2**20:.0f} MiB")
     parts += [f"{key} {value}" for key, value in sample.extra.items()]
     return ", ".join(parts)
-
-
-def median(values):
-    return statistics.median(values)

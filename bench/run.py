@@ -10,15 +10,18 @@ import sys
 
 import embedded
 import load
+import micro
+import nodes
 import report
 import serve
+import sizes
 from context import Context
 from measure import Wrong
 from peers import Peers
 from rounds import play, progress
 from world import ROOT
 
-PARTS = {"load": load, "serve": serve, "parse": embedded}
+PARTS = {"load": (load, sizes), "serve": (serve,), "parse": (embedded, micro)}
 DEFAULT_ROWS = 200_000
 DEFAULT_ROUNDS = 5
 
@@ -56,10 +59,16 @@ def commit():
 def chosen_rows(context, options):
     """The rows asked for, by name; each is made when it is its turn."""
     available = {}
-    for name, part in PARTS.items():
-        if options.part in (name, "all"):
-            available.update(part.rows(context))
-    names = options.only.split(",") if options.only else list(available)
+    for name, modules in PARTS.items():
+        for module in modules if options.part in (name, "all") else ():
+            available.update(module.rows(context))
+    names = list(available)
+    # Only where it is asked for.
+    if options.part in ("load", "all"):
+        available.update(nodes.rows(context))
+        names += list(nodes.rows(context)) if options.long else []
+    if options.only:
+        names = options.only.split(",")
     unknown = [name for name in names if name not in available]
     if unknown:
         raise Wrong(f"no row is called {', '.join(unknown)}; there are {', '.join(available)}")

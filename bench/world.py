@@ -76,6 +76,13 @@ class World:
     def close(self):
         self.cluster.shutdown()
 
+    def stop(self):
+        """Ends the servers as well."""
+        self.close()
+        subprocess.run(
+            [ROOT / "scripts/servers.sh", "stop"], env={**bare_environment(), "DATAFLOW_SERVERS_DIR": str(self.folder)}, check=True
+        )
+
     def environment(self, keyspace):
         """What our programs need to use the servers with this keyspace."""
         environment = {**bare_environment(), **self.servers, "DATAFLOW_CASSANDRA_KEYSPACE": keyspace}
