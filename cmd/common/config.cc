@@ -15,8 +15,10 @@
 #include <set>
 #include <utility>
 
+#include "cmd/common/secrets.h"
 #include "cmd/common/settings.h"
 #include "cmd/common/suggest.h"
+#include "cmd/common/utf8.h"
 
 namespace dataflow::cmd {
 namespace {
@@ -52,8 +54,13 @@ std::vector<std::string_view> keys_of(std::string_view section) {
   return keys;
 }
 
+// A value as a message may show it. What stands before an @ may be a user and a password.
 std::string in_quotes(std::string_view text) {
   std::string out = "\"";
+  if (const auto at = text.rfind('@'); at != std::string_view::npos) {
+    text.remove_prefix(at);
+    out += "...";
+  }
   for (const char c : text.substr(0, kLongestShown)) {
     out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
   }
@@ -156,6 +163,8 @@ class Reading {
   void read_section(const toml::key& name, const toml::node& node);
   void read_key(std::string_view section, const toml::key& key, const toml::node& node);
   void read_variable(const Setting& setting, std::string_view name, std::string_view text);
+  template <class Section>
+  void choose_password(std::string_view section, Section& values, const Environment& environment);
   void refuse_unknown_variable(std::string_view name);
   void refuse(const toml::source_region& where, const std::string& what);
 
@@ -208,18 +217,52 @@ void Reading::read_key(std::string_view section, const toml::key& key, const tom
     return;
   }
   const auto value = value_of(node, setting->kind);
-  if (value && setting->set(config_, *value)) return;
+  if (value && setting->set(config_, *value)) {
+    const auto* text = node.as_string();
+    if (setting->is_secret && text != nullptr && !text->get().empty()) {
+      config_.file_holds_secrets = true;
+    }
+    return;
+  }
   refuse(node.source(), name + ": expected " + setting->expected + ", found " +
                             found_in(node, setting->is_secret));
 }
 
 void Reading::read_variable(const Setting& setting, std::string_view name, std::string_view text) {
   const auto value = value_of(text, setting.kind);
-  if (value && setting.set(config_, *value)) return;
+  if (value && is_utf8(text) && setting.set(config_, *value)) return;
   Problem problem;
   problem.text = std::string(name) + ": expected " + setting.expected + ", found " +
                  (setting.is_secret ? "something else" : in_quotes(text));
   problems_.push_back(std::move(problem));
+}
+
+// The environment wins over the file, also where the one says `pass` and the other `pass_file`;
+// then the file is read.
+template <class Section>
+void Reading::choose_password(std::string_view section, Section& values,
+                              const Environment& environment) {
+  const auto is_given = [&](std::string_view key) {
+    const auto found = environment.find(find_setting(section, key)->variable());
+    return found != environment.end() && !found->second.empty();
+  };
+  if (is_given("pass") && !is_given("pass_file")) values.pass_file.clear();
+  if (is_given("pass_file") && !is_given("pass")) values.pass.clear();
+  if (values.pass_file.empty()) return;
+  const std::string setting = std::string(section) + ".pass_file";
+  Problem problem;
+  if (!values.pass.empty()) {
+    problem.text = setting + " and " + std::string(section) + ".pass: give one of them";
+    problems_.push_back(std::move(problem));
+    return;
+  }
+  auto secret = read_secret_file(setting, values.pass_file);
+  if (secret) {
+    values.pass = std::move(*secret);
+  } else {
+    problem.text = secret.error().message;
+    problems_.push_back(std::move(problem));
+  }
 }
 
 void Reading::read_environment(const Environment& environment) {
@@ -240,6 +283,8 @@ void Reading::read_environment(const Environment& environment) {
       refuse_unknown_variable(name);
     }
   }
+  if (config_.cassandra) choose_password("cassandra", *config_.cassandra, environment);
+  if (config_.redis) choose_password("redis", *config_.redis, environment);
 }
 
 // A slip in a variable's name must not be overlooked (the embedded store in Cassandra's place!),
@@ -276,6 +321,29 @@ Result<Config> Reading::result() && {
 
 }  // namespace
 
+namespace {
+
+// Looks at who may read the files that hold secrets.
+void warn_of_exposure(const std::string& path, Config& config) {
+  const auto look = [&](const std::string& file, const std::string& what) {
+    if (file.empty()) return;
+    if (auto warning = exposure(file, what)) config.warnings.push_back(std::move(*warning));
+  };
+  if (config.file_holds_secrets) look(path, "the configuration holds a password");
+  if (config.cassandra) {
+    look(config.cassandra->pass_file, "it holds a password");
+    look(config.cassandra->key_file, "it holds a private key");
+  }
+  if (config.redis) {
+    look(config.redis->pass_file, "it holds a password");
+    look(config.redis->key_file, "it holds a private key");
+  }
+  look(config.s3.key_file, "it holds a private key");
+  look(config.http.key_file, "it holds a private key");
+}
+
+}  // namespace
+
 Environment process_environment() {
   Environment environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -296,7 +364,12 @@ Result<Config> parse_config(std::string_view text, std::string_view name,
 }
 
 Result<Config> load_config(const std::string& path, const Environment& environment) {
-  if (path.empty()) return parse_config("", "", environment);
+  const auto parse = [&](std::string_view text) {
+    auto config = parse_config(text, path, environment);
+    if (config) warn_of_exposure(path, *config);
+    return config;
+  };
+  if (path.empty()) return parse("");
   const auto cannot_read = [&path] {
     return fail(ErrorCode::kInvalid, path + ": cannot be read: " + std::strerror(errno) +
                                          "; -config names the configuration file");
@@ -311,7 +384,7 @@ Result<Config> load_config(const std::string& path, const Environment& environme
     return fail(ErrorCode::kInvalid, path + ": larger than 1 MiB; is this the configuration?");
   }
   text.resize(static_cast<std::size_t>(file.gcount()));
-  return parse_config(text, path, environment);
+  return parse(text);
 }
 
 }  // namespace dataflow::cmd

@@ -29,6 +29,12 @@ struct CassandraConfig {
   std::uint32_t request_timeout_ms = 10'000;
   std::uint32_t retry_timeout_ms = 60'000;
   std::uint32_t max_in_flight = 256;
+  std::string pass_file;  // a file that holds `pass`; read by load_config
+  bool tls = false;
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  std::string tls_name;
 };
 
 struct RedisConfig {
@@ -39,6 +45,11 @@ struct RedisConfig {
   std::uint32_t connect_timeout_ms = 2'000;
   std::uint32_t response_timeout_ms = 5'000;
   std::uint32_t reconnect_pause_ms = 500;
+  std::string pass_file;  // a file that holds `pass`; read by load_config
+  bool tls = false;
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
 };
 
 struct RocksdbConfig {
@@ -59,6 +70,9 @@ struct S3Config {
   std::uint64_t part_bytes = 4'194'304;
   std::uint32_t parts_per_object = 4;
   std::uint64_t max_buffered_bytes = 67'108'864;
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
 };
 
 struct HttpConfig {
@@ -98,6 +112,9 @@ struct Config {
   S3Config s3;
   HttpConfig http;
   PipelineConfig pipeline;
+
+  bool file_holds_secrets = false;    // the file itself, not one that it names
+  std::vector<std::string> warnings;  // for the operator, each a line
 };
 
 using Environment = std::map<std::string, std::string, std::less<>>;
@@ -108,6 +125,8 @@ Environment process_environment();
 // Reads the file (none where `path` is empty) and the environment. kInvalid: everything that is
 // wrong, one line each, `file:line:column: section.key: expected ..., found ...` or the variable's
 // name in front. A value that may be a secret is never shown.
+// Files with passwords that it names are read as well, and who may read what holds a secret is
+// looked at: `warnings`.
 Result<Config> load_config(const std::string& path, const Environment& environment);
 
 // The same for the text of a file; `name` is what messages call it.

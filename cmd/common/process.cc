@@ -2,6 +2,7 @@
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -16,6 +17,8 @@ void start_logging() {
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
 }
+
+void keep_memory_private() { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
 void ignore_broken_pipes() { std::signal(SIGPIPE, SIG_IGN); }
 

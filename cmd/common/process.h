@@ -14,6 +14,10 @@ namespace dataflow::cmd {
 // called first in main; again without harm.
 void start_logging();
 
+// No core file, no debugger and no other process of the same user gets at this one's memory, where
+// the secrets are (PR_SET_DUMPABLE, see prctl(2)). To be called before any secret is read.
+void keep_memory_private();
+
 // A write to a closed pipe or socket is an error of that write, not the end of the process.
 void ignore_broken_pipes();
 

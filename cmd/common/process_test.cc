@@ -2,6 +2,7 @@
 #include "cmd/common/process.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -49,6 +50,13 @@ TEST(ReloadSignal, EveryOneCallsAndAfterItsEndTheDefaultIsBack) {
   struct sigaction now{};
   ASSERT_EQ(sigaction(SIGHUP, nullptr, &now), 0);
   EXPECT_EQ(now.sa_handler, SIG_DFL);
+}
+
+TEST(Process, ItsMemoryIsNotDumped) {
+  ASSERT_EQ(prctl(PR_GET_DUMPABLE), 1);
+  keep_memory_private();
+  EXPECT_EQ(prctl(PR_GET_DUMPABLE), 0);
+  prctl(PR_SET_DUMPABLE, 1);  // for the tests after this one
 }
 
 TEST(Process, ABrokenPipeIsAnErrorOfTheWrite) {

@@ -13,6 +13,11 @@ cassandra::Options cassandra_options(const CassandraConfig& config) {
   options.pass = config.pass;
   options.consistency = config.consistency;
   options.datacenter = config.datacenter;
+  options.tls = config.tls;
+  options.ca_file = config.ca_file;
+  options.cert_file = config.cert_file;
+  options.key_file = config.key_file;
+  options.tls_name = config.tls_name;
   options.connect_timeout_ms = config.connect_timeout_ms;
   options.request_timeout_ms = config.request_timeout_ms;
   options.retry_timeout_ms = config.retry_timeout_ms;
@@ -26,6 +31,10 @@ redis::Options redis_options(const RedisConfig& config) {
   options.user = config.user;
   options.pass = config.pass;
   options.db = config.db;
+  options.tls = config.tls;
+  options.ca_file = config.ca_file;
+  options.cert_file = config.cert_file;
+  options.key_file = config.key_file;
   options.connect_timeout_ms = config.connect_timeout_ms;
   options.response_timeout_ms = config.response_timeout_ms;
   options.reconnect_pause_ms = config.reconnect_pause_ms;
@@ -45,6 +54,9 @@ s3::Options s3_options(const S3Config& config) {
   s3::Options options;
   options.region = config.region;
   options.endpoint = config.endpoint;
+  options.ca_file = config.ca_file;
+  options.cert_file = config.cert_file;
+  options.key_file = config.key_file;
   options.connect_timeout = std::chrono::milliseconds(config.connect_timeout_ms);
   options.request_timeout = std::chrono::milliseconds(config.request_timeout_ms);
   options.retries = config.retries;

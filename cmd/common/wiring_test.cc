@@ -22,6 +22,11 @@ TEST(Wiring, TheDefaultsAreTheAdaptersOwn) {
   EXPECT_EQ(cassandra.request_timeout_ms, cassandra_default.request_timeout_ms);
   EXPECT_EQ(cassandra.retry_timeout_ms, cassandra_default.retry_timeout_ms);
   EXPECT_EQ(cassandra.max_in_flight, cassandra_default.max_in_flight);
+  EXPECT_EQ(cassandra.tls, cassandra_default.tls);
+  EXPECT_EQ(cassandra.ca_file, cassandra_default.ca_file);
+  EXPECT_EQ(cassandra.cert_file, cassandra_default.cert_file);
+  EXPECT_EQ(cassandra.key_file, cassandra_default.key_file);
+  EXPECT_EQ(cassandra.tls_name, cassandra_default.tls_name);
   const auto redis = redis_options({});
   const redis::Options redis_default;
   EXPECT_EQ(redis.addr, redis_default.addr);
@@ -31,6 +36,10 @@ TEST(Wiring, TheDefaultsAreTheAdaptersOwn) {
   EXPECT_EQ(redis.connect_timeout_ms, redis_default.connect_timeout_ms);
   EXPECT_EQ(redis.response_timeout_ms, redis_default.response_timeout_ms);
   EXPECT_EQ(redis.reconnect_pause_ms, redis_default.reconnect_pause_ms);
+  EXPECT_EQ(redis.tls, redis_default.tls);
+  EXPECT_EQ(redis.ca_file, redis_default.ca_file);
+  EXPECT_EQ(redis.cert_file, redis_default.cert_file);
+  EXPECT_EQ(redis.key_file, redis_default.key_file);
   const auto rocksdb = rocksdb_options({});
   const rocksdb::Options rocksdb_default;
   EXPECT_EQ(rocksdb.path, rocksdb_default.path);
@@ -48,10 +57,29 @@ TEST(Wiring, TheDefaultsAreTheAdaptersOwn) {
   EXPECT_EQ(s3.part_bytes, s3_default.part_bytes);
   EXPECT_EQ(s3.parts_per_object, s3_default.parts_per_object);
   EXPECT_EQ(s3.max_buffered_bytes, s3_default.max_buffered_bytes);
+  EXPECT_EQ(s3.ca_file, s3_default.ca_file);
+  EXPECT_EQ(s3.cert_file, s3_default.cert_file);
+  EXPECT_EQ(s3.key_file, s3_default.key_file);
 }
 
 TEST(Wiring, EveryValueArrives) {
-  const auto cassandra = cassandra_options({{"a", "b"}, 1, "k", "u", "p", "one", "dc", 2, 3, 4, 5});
+  const auto cassandra = cassandra_options({{"a", "b"},
+                                            1,
+                                            "k",
+                                            "u",
+                                            "p",
+                                            "one",
+                                            "dc",
+                                            2,
+                                            3,
+                                            4,
+                                            5,
+                                            "f",
+                                            true,
+                                            "ca",
+                                            "cert",
+                                            "key",
+                                            "name"});
   EXPECT_EQ(cassandra.hosts, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(cassandra.port, 1);
   EXPECT_EQ(cassandra.keyspace, "k");
@@ -63,7 +91,12 @@ TEST(Wiring, EveryValueArrives) {
   EXPECT_EQ(cassandra.request_timeout_ms, 3U);
   EXPECT_EQ(cassandra.retry_timeout_ms, 4U);
   EXPECT_EQ(cassandra.max_in_flight, 5U);
-  const auto redis = redis_options({"r:1", "u", "p", 2, 3, 4, 5});
+  EXPECT_TRUE(cassandra.tls);
+  EXPECT_EQ(cassandra.ca_file, "ca");
+  EXPECT_EQ(cassandra.cert_file, "cert");
+  EXPECT_EQ(cassandra.key_file, "key");
+  EXPECT_EQ(cassandra.tls_name, "name");
+  const auto redis = redis_options({"r:1", "u", "p", 2, 3, 4, 5, "f", true, "ca", "cert", "key"});
   EXPECT_EQ(redis.addr, "r:1");
   EXPECT_EQ(redis.user, "u");
   EXPECT_EQ(redis.pass, "p");
@@ -71,12 +104,16 @@ TEST(Wiring, EveryValueArrives) {
   EXPECT_EQ(redis.connect_timeout_ms, 3U);
   EXPECT_EQ(redis.response_timeout_ms, 4U);
   EXPECT_EQ(redis.reconnect_pause_ms, 5U);
+  EXPECT_TRUE(redis.tls);
+  EXPECT_EQ(redis.ca_file, "ca");
+  EXPECT_EQ(redis.cert_file, "cert");
+  EXPECT_EQ(redis.key_file, "key");
   const auto rocksdb = rocksdb_options({"p", true, 6, 7});
   EXPECT_EQ(rocksdb.path, "p");
   EXPECT_TRUE(rocksdb.sync);
   EXPECT_EQ(rocksdb.write_buffer_bytes, 6U);
   EXPECT_EQ(rocksdb.block_cache_bytes, 7U);
-  const auto s3 = s3_options({"b", "r", "e", 1, 2, 3, 4, 5, 6, 7});
+  const auto s3 = s3_options({"b", "r", "e", 1, 2, 3, 4, 5, 6, 7, "ca", "cert", "key"});
   EXPECT_EQ(s3.region, "r");
   EXPECT_EQ(s3.endpoint, "e");
   EXPECT_EQ(s3.connect_timeout, milliseconds(1));
@@ -86,6 +123,9 @@ TEST(Wiring, EveryValueArrives) {
   EXPECT_EQ(s3.part_bytes, 5U);
   EXPECT_EQ(s3.parts_per_object, 6U);
   EXPECT_EQ(s3.max_buffered_bytes, 7U);
+  EXPECT_EQ(s3.ca_file, "ca");
+  EXPECT_EQ(s3.cert_file, "cert");
+  EXPECT_EQ(s3.key_file, "key");
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ App::App(JobArguments arguments)
 App::~App() = default;
 
 int App::run() {
+  for (const std::string& warning : arguments_.config.warnings) spdlog::warn("{}", warning);
   StopSignals signals(pool_.get_executor(), [this](int signal) { on_signal(signal); });
   auto code = boost::asio::co_spawn(pool_, work(), boost::asio::use_future);
   const int result = code.get();

@@ -105,6 +105,7 @@ struct App::State {
 // Everything that can be wrong at once: the settings, the address.
 Result<void> App::State::prepare() {
   const Config& config = arguments.config;
+  for (const std::string& warning : config.warnings) spdlog::warn("{}", warning);
   if (config.cassandra) {
     const cassandra::Options options = read_options(config);
     if (auto right = cassandra::check(options); !right) return right;

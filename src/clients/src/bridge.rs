@@ -41,6 +41,17 @@ pub mod ffi {
         number: i64,
     }
 
+    /// Files in PEM.
+    #[derive(Clone)]
+    struct TlsOptions {
+        enabled: bool,
+        /// Empty: the system's authorities.
+        ca_file: String,
+        /// What the client shows of itself; both or neither.
+        cert_file: String,
+        key_file: String,
+    }
+
     #[derive(Clone)]
     struct CassandraOptions {
         /// Contact points, "host" or "host:port".
@@ -54,6 +65,9 @@ pub mod ffi {
         consistency: String,
         /// The datacenter whose nodes are asked; empty: any.
         datacenter: String,
+        tls: TlsOptions,
+        /// A node's certificate may be for its address, for a name in `hosts`, or for this one.
+        tls_name: String,
         connect_timeout_ms: u32,
         request_timeout_ms: u32,
     }
@@ -65,6 +79,7 @@ pub mod ffi {
         user: String,
         pass: String,
         db: i64,
+        tls: TlsOptions,
         connect_timeout_ms: u32,
         response_timeout_ms: u32,
     }
@@ -76,6 +91,8 @@ pub mod ffi {
         region: String,
         /// Empty: from the environment (AWS_ENDPOINT_URL), else AWS itself.
         endpoint: String,
+        /// Of https endpoints; `enabled` counts for nothing.
+        tls: TlsOptions,
         connect_timeout_ms: u32,
         /// The longest pause of an answer; the whole of it may take ten times as long.
         request_timeout_ms: u32,
@@ -163,7 +180,7 @@ pub mod ffi {
     }
 }
 
-pub use ffi::{CassandraOptions, Completion, RedisOptions, Reply, S3Options, Status};
+pub use ffi::{CassandraOptions, Completion, RedisOptions, Reply, S3Options, Status, TlsOptions};
 
 // A completion may be called from any thread: it only posts to the caller's executor.
 unsafe impl Send for ffi::Completion {}

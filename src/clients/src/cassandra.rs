@@ -25,6 +25,7 @@ use scylla::statement::unprepared::Statement;
 use scylla::statement::{Consistency, SerialConsistency};
 
 use crate::bridge::{spawn, until_completed, CassandraOptions, Done, IntoReply, Reply};
+use crate::tls;
 use failure::{Failure, Problem};
 use groups::Groups;
 use rows::{push_rows, RawRow, RawRows};
@@ -255,10 +256,30 @@ async fn open(options: &CassandraOptions) -> Result<Session, Problem> {
         .connection_timeout(connect_timeout)
         .hostname_resolution_timeout(Some(connect_timeout))
         .default_execution_profile_handle(profile.into_handle());
+    if options.tls.enabled {
+        let config = tls::client_config("cassandra", &options.tls, &certificate_names(options))?;
+        builder = builder.tls_context(Some(Arc::new(config)));
+    }
     if !options.user.is_empty() {
         builder = builder.user(&options.user, &options.pass);
     }
     Ok(builder.build().await?)
+}
+
+/// What a node's certificate may be for, beside its address: nodes are known by their addresses, and certificates are
+/// mostly made for names.
+fn certificate_names(options: &CassandraOptions) -> Vec<String> {
+    let name_of = |host: &String| match host.matches(':').count() {
+        1 => host.split(':').next().unwrap_or("").to_owned(),
+        _ => host.trim_matches(['[', ']']).to_owned(),
+    };
+    // An address is checked by what was connected to, not by what stands here.
+    let is_name = |name: &String| !name.is_empty() && name.parse::<std::net::IpAddr>().is_err();
+    let mut names: Vec<String> = options.hosts.iter().map(name_of).filter(is_name).collect();
+    if !options.tls_name.is_empty() {
+        names.push(options.tls_name.clone());
+    }
+    names
 }
 
 fn consistency(name: &str) -> Option<Consistency> {

@@ -4,3 +4,4 @@ mod bridge;
 mod cassandra;
 mod redis;
 mod s3;
+mod tls;

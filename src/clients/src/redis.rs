@@ -10,10 +10,12 @@ use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, Pipeline,
-    ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, Value,
+    ClientTlsConfig, ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult,
+    TlsCertificates, Value,
 };
 
 use crate::bridge::{spawn, Done, IntoReply, RedisOptions, Reply, Status};
+use crate::tls::{self, BadFile};
 
 pub struct Redis {
     options: Arc<RedisOptions>,
@@ -29,7 +31,11 @@ impl Redis {
     pub fn connect(&self, done: Done) {
         let (options, slot) = (self.options.clone(), self.connection.clone());
         spawn(done, async move {
-            match open(&options).await {
+            let certificates = match certificates(&options) {
+                Ok(certificates) => certificates,
+                Err(bad) => return Reply::error(Status::Invalid, bad.message, bad.cause),
+            };
+            match open(&options, certificates).await {
                 Ok(connection) => {
                     *slot.lock().unwrap() = Some(connection);
                     Reply::ok()
@@ -65,11 +71,36 @@ impl Redis {
     }
 }
 
+/// None: without TLS. Read again for every connection, for a renewed certificate counts at once.
+fn certificates(options: &RedisOptions) -> Result<Option<TlsCertificates>, BadFile> {
+    let tls = &options.tls;
+    if !tls.enabled {
+        return Ok(None);
+    }
+    // The crate reads them on its own, and says less of what is wrong.
+    tls::client_config("redis", tls, &[])?;
+    let read = |file: &str| std::fs::read(file).unwrap_or_default();
+    Ok(Some(TlsCertificates {
+        client_tls: (!tls.cert_file.is_empty()).then(|| ClientTlsConfig {
+            client_cert: read(&tls.cert_file),
+            client_key: read(&tls.key_file),
+        }),
+        root_cert: (!tls.ca_file.is_empty()).then(|| read(&tls.ca_file)),
+    }))
+}
+
 /// Connects, logs in and selects the database.
-async fn open(options: &RedisOptions) -> RedisResult<MultiplexedConnection> {
+async fn open(
+    options: &RedisOptions,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<MultiplexedConnection> {
     let timeout = Duration::from_millis(options.response_timeout_ms.into());
     let (host, port) = host_and_port(&options.addr)?;
-    let info = ConnectionAddr::Tcp(host, port)
+    let addr = match certificates {
+        None => ConnectionAddr::Tcp(host, port),
+        Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+    };
+    let info = addr
         .into_connection_info()?
         .set_tcp_settings(
             // Without it a peer that vanished would keep the connection, and its calls, for minutes.
@@ -83,8 +114,12 @@ async fn open(options: &RedisOptions) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(Duration::from_millis(options.connect_timeout_ms.into())))
         .set_response_timeout(Some(timeout));
+    let client = match certificates {
+        None => Client::open(info)?,
+        Some(certificates) => Client::build_with_tls(info, certificates)?,
+    };
     let mut connection =
-        Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?;
+        client.get_multiplexed_async_connection_with_config(&config).await?;
     // Not left to the crate: its errors here do not carry the server's words.
     let mut greeting = Pipeline::new();
     if !options.pass.is_empty() {
@@ -181,6 +216,14 @@ impl IntoReply for Failure<'_> {
             return refusal(options, code, error.detail().unwrap_or_default());
         }
         let addr = &options.addr;
+        let words = error.to_string();
+        let hint = "name the server in redis.addr as its certificate does";
+        if let Some(meaning) = tls::meaning("redis", &options.tls, hint, &words)
+            .filter(|_| options.tls.enabled)
+        {
+            let message = format!("no TLS with Redis at {addr}: {meaning}");
+            return Reply::error(Status::Unauthorized, message, words);
+        }
         if error.is_timeout() {
             let message = format!(
                 "Redis at {addr} did not answer within {} ms (connecting: {} ms): see whether it \
@@ -202,9 +245,16 @@ impl IntoReply for Failure<'_> {
                 Reply::error(Status::Unavailable, message, error)
             }
             _ => {
-                let message = format!(
-                    "what answers at {addr} hangs up or does not talk as Redis does: correct redis.addr"
-                );
+                let hint = match (options.tls.enabled, options.tls.cert_file.is_empty()) {
+                    (false, _) => "correct redis.addr; if it wants TLS, set redis.tls = true",
+                    (true, true) => {
+                        "correct redis.addr; if it asks for a client certificate, set redis.cert_file \
+                         and redis.key_file"
+                    }
+                    (true, false) => "correct redis.addr, or redis.cert_file",
+                };
+                let message =
+                    format!("what answers at {addr} hangs up or does not talk as Redis does: {hint}");
                 Reply::error(Status::Unavailable, message, error)
             }
         }

@@ -105,13 +105,19 @@ Result<std::unique_ptr<Connection>> new_connection(const Options& options) try {
   plain.pass = options.pass;
   plain.consistency = options.consistency;
   plain.datacenter = options.datacenter;
+  plain.tls.enabled = options.tls;
+  plain.tls.ca_file = options.ca_file;
+  plain.tls.cert_file = options.cert_file;
+  plain.tls.key_file = options.key_file;
+  plain.tls_name = options.tls_name;
   plain.connect_timeout_ms = options.connect_timeout_ms;
   plain.request_timeout_ms = options.request_timeout_ms;
   return std::make_unique<ClientConnection>(clients::cassandra_new(std::move(plain)),
                                             options.keyspace);
 } catch (const std::exception& e) {
   return fail(ErrorCode::kInvalid,
-              "a setting of cassandra (host, user, pass or datacenter) is not UTF-8", e.what());
+              "a setting of cassandra (host, user, pass, datacenter or of TLS) is not UTF-8",
+              e.what());
 }
 
 }  // namespace dataflow::cassandra

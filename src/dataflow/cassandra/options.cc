@@ -38,6 +38,13 @@ Result<void> check(const Options& options) {
                                          "\": use one, two, three, quorum, all, local_quorum or "
                                          "local_one");
   }
+  const bool has_files = !options.ca_file.empty() || !options.cert_file.empty() ||
+                         !options.key_file.empty() || !options.tls_name.empty();
+  if (has_files && !options.tls) {
+    return fail(ErrorCode::kInvalid,
+                "cassandra.ca_file, cert_file, key_file and tls_name count with TLS only: set "
+                "cassandra.tls = true");
+  }
   if (options.connect_timeout_ms == 0 || options.request_timeout_ms == 0) {
     return fail(ErrorCode::kInvalid,
                 "cassandra.connect_timeout_ms and cassandra.request_timeout_ms are at least 1");

@@ -23,6 +23,14 @@ struct Options {
   // local_one need it: without it, each request would call another datacenter local.
   std::string datacenter{};
 
+  // Without it nothing is encrypted; with it every node's certificate is verified. Files in PEM.
+  bool tls = false;
+  std::string ca_file{};    // whose certificates are believed; empty: the system's authorities
+  std::string cert_file{};  // what we show, where the cluster asks for it; with key_file
+  std::string key_file{};   // without a passphrase
+  // A node's certificate is for its address, for a name in `hosts`, or for this one.
+  std::string tls_name{};
+
   std::uint32_t connect_timeout_ms = 5'000;   // one connection
   std::uint32_t request_timeout_ms = 10'000;  // one request; a read with the driver's own retries
   // How long a batch that the cluster could not take is repeated before save_many() gives up; 0:

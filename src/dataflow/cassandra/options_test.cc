@@ -34,6 +34,11 @@ TEST(Options, NamesWhatIsWrong) {
   for (const char* name : {"", "QUORUM", "any", "each_quorum", "most"}) {
     EXPECT_THAT(refusal({.consistency = name}), HasSubstr("cassandra.consistency")) << name;
   }
+  EXPECT_THAT(refusal({.ca_file = "ca.pem"}), HasSubstr("set cassandra.tls = true"));
+  EXPECT_THAT(refusal({.cert_file = "cert.pem"}), HasSubstr("set cassandra.tls = true"));
+  EXPECT_THAT(refusal({.key_file = "key.pem"}), HasSubstr("set cassandra.tls = true"));
+  EXPECT_THAT(refusal({.tls_name = "db"}), HasSubstr("set cassandra.tls = true"));
+  EXPECT_EQ(refusal({.tls = true, .ca_file = "ca.pem"}), "");
   EXPECT_THAT(refusal({.connect_timeout_ms = 0}), HasSubstr("connect_timeout_ms"));
   EXPECT_THAT(refusal({.request_timeout_ms = 0}), HasSubstr("request_timeout_ms"));
   EXPECT_THAT(refusal({.max_in_flight = 0}), HasSubstr("max_in_flight"));

@@ -19,6 +19,10 @@ clients::RedisOptions client_options(const Options& options) {
   to.user = options.user;
   to.pass = options.pass;
   to.db = options.db;
+  to.tls.enabled = options.tls;
+  to.tls.ca_file = options.ca_file;
+  to.tls.cert_file = options.cert_file;
+  to.tls.key_file = options.key_file;
   to.connect_timeout_ms = options.connect_timeout_ms;
   to.response_timeout_ms = options.response_timeout_ms;
   return to;

@@ -33,6 +33,12 @@ Result<void> check(const Options& options) {
     return fail(ErrorCode::kInvalid,
                 "redis.user is set and redis.pass is not: give both, or neither");
   }
+  const bool has_files =
+      !options.ca_file.empty() || !options.cert_file.empty() || !options.key_file.empty();
+  if (has_files && !options.tls) {
+    return fail(ErrorCode::kInvalid,
+                "redis.ca_file, cert_file and key_file count with TLS only: set redis.tls = true");
+  }
   if (options.connect_timeout_ms == 0 || options.response_timeout_ms == 0) {
     return fail(ErrorCode::kInvalid,
                 "redis.connect_timeout_ms and redis.response_timeout_ms are at least 1");

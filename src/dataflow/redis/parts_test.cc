@@ -42,19 +42,36 @@ TEST(Commands, KeepArgumentsApart) {
 TEST(Options, AreCheckedBeforeAnythingIsSent) {
   EXPECT_TRUE(check({}));
   for (const char* addr : {"redis.local:1", "[::1]:6379", "127.0.0.1:65535"}) {
-    EXPECT_TRUE(check({.addr = addr, .user = {}, .pass = {}})) << addr;
+    Options options;
+    options.addr = addr;
+    EXPECT_TRUE(check(options)) << addr;
   }
   for (const char* addr : {"", "host", ":6379", "host:", "host:0", "host:65536", "host:x",
                            "::1:6379", "redis://host:6379"}) {
-    const auto checked = check({.addr = addr, .user = {}, .pass = {}});
+    Options options;
+    options.addr = addr;
+    const auto checked = check(options);
     ASSERT_FALSE(checked) << addr;
     EXPECT_EQ(checked.error().code, ErrorCode::kInvalid);
     EXPECT_NE(checked.error().message.find("redis.addr"), std::string::npos);
   }
-  EXPECT_FALSE(check({.user = "somebody", .pass = {}}));
-  EXPECT_TRUE(check({.user = "somebody", .pass = "secret"}));
-  EXPECT_FALSE(check({.user = {}, .pass = {}, .connect_timeout_ms = 0}));
-  EXPECT_FALSE(check({.user = {}, .pass = {}, .response_timeout_ms = 0}));
+  Options login;
+  login.user = "somebody";
+  EXPECT_FALSE(check(login));
+  login.pass = "secret";
+  EXPECT_TRUE(check(login));
+  Options files;
+  files.ca_file = "ca.pem";
+  ASSERT_FALSE(check(files));
+  EXPECT_NE(check(files).error().message.find("set redis.tls = true"), std::string::npos);
+  files.tls = true;
+  EXPECT_TRUE(check(files));
+  Options slow;
+  slow.connect_timeout_ms = 0;
+  EXPECT_FALSE(check(slow));
+  slow = {};
+  slow.response_timeout_ms = 0;
+  EXPECT_FALSE(check(slow));
 }
 
 // Members of a registry as the server tells them.

@@ -28,6 +28,10 @@ clients::S3Options to_bridge(const Options& options, const std::string& bucket) 
   result.bucket = bucket;
   result.region = options.region;
   result.endpoint = options.endpoint;
+  result.tls.enabled = true;
+  result.tls.ca_file = options.ca_file;
+  result.tls.cert_file = options.cert_file;
+  result.tls.key_file = options.key_file;
   result.connect_timeout_ms = to_ms(options.connect_timeout);
   result.request_timeout_ms = to_ms(options.request_timeout);
   result.retries = options.retries;

@@ -19,6 +19,11 @@ struct Options {
   // path.
   std::string endpoint;
 
+  // For https endpoints, in PEM. The endpoint's certificate is always verified.
+  std::string ca_file;    // whose certificates are believed; empty: the system's authorities
+  std::string cert_file;  // what we show, where the endpoint asks for it; with key_file
+  std::string key_file;   // without a passphrase
+
   std::chrono::milliseconds connect_timeout{5'000};
   // The longest pause of an answer; a whole answer may take ten times as long.
   std::chrono::milliseconds request_timeout{30'000};

@@ -9,6 +9,7 @@ use scylla::errors::{
 };
 
 use crate::bridge::{CassandraOptions, IntoReply, Reply, Status};
+use crate::tls::{self, BadFile};
 
 /// What may go wrong in a call.
 pub enum Problem {
@@ -20,6 +21,7 @@ pub enum Problem {
     /// A result that cannot be read.
     Unreadable(String),
     UnknownConsistency,
+    BadFile(BadFile),
     /// A call before connect() or prepare(), or rows that do not fit the statement.
     Misuse,
 }
@@ -27,6 +29,12 @@ pub enum Problem {
 impl From<NewSessionError> for Problem {
     fn from(error: NewSessionError) -> Problem {
         Problem::Session(error)
+    }
+}
+
+impl From<BadFile> for Problem {
+    fn from(bad: BadFile) -> Problem {
+        Problem::BadFile(bad)
     }
 }
 
@@ -53,7 +61,10 @@ enum Verdict<'a> {
     Refused(&'a str),
     UnknownHost,
     UnknownConsistency,
+    BadFile(&'a BadFile),
     NoAnswer,
+    /// It answers a connection by closing it, before it has said a word of Cassandra's.
+    HangsUp,
     /// The driver finds no node to ask.
     NoNode,
     /// The server answered that it cannot serve this now, in its words.
@@ -68,6 +79,14 @@ impl IntoReply for Failure<'_> {
     fn into_reply(self) -> Reply {
         let hosts = self.options.hosts.join(", ");
         let user = &self.options.user;
+        let cause = cause(&self.problem);
+        if let Some(meaning) = self.meaning_of_handshake(&cause) {
+            return Reply::error(
+                Status::Unauthorized,
+                format!("no TLS with Cassandra ({hosts}): {meaning}"),
+                cause,
+            );
+        }
         let (status, message) = match verdict(&self.problem) {
             Verdict::Refused(says) => {
                 (Status::Invalid, format!("Cassandra ({hosts}) refuses this: {says}"))
@@ -77,6 +96,15 @@ impl IntoReply for Failure<'_> {
                 format!(
                     "the consistency \"{}\" is unknown: use one, two, three, quorum, all, local_quorum or local_one",
                     self.options.consistency
+                ),
+            ),
+            Verdict::BadFile(bad) => (Status::Invalid, bad.message.clone()),
+            Verdict::HangsUp => (
+                Status::Unavailable,
+                format!(
+                    "Cassandra ({hosts}, port {}) closes the connection at once: {}",
+                    self.options.port,
+                    self.why_it_may_hang_up()
                 ),
             ),
             Verdict::UnknownHost => (
@@ -118,18 +146,41 @@ impl IntoReply for Failure<'_> {
                 format!("the client of Cassandra ({hosts}) failed unexpectedly; please report this"),
             ),
         };
-        Reply::error(status, message, cause(&self.problem))
+        Reply::error(status, message, cause)
+    }
+}
+
+impl Failure<'_> {
+    fn meaning_of_handshake(&self, words: &str) -> Option<String> {
+        let hint = "give in cassandra.host the names that its certificates are for, or set cassandra.tls_name";
+        let tls = &self.options.tls;
+        let meaning = || tls::meaning("cassandra", tls, hint, words);
+        if tls.enabled { meaning() } else { None }
+    }
+
+    fn why_it_may_hang_up(&self) -> &'static str {
+        match (self.options.tls.enabled, self.options.tls.cert_file.is_empty()) {
+            (false, _) => "check that it runs well; if it wants TLS, set cassandra.tls = true",
+            (true, true) => {
+                "check that it speaks TLS there; if it asks for a client certificate, set \
+                 cassandra.cert_file and cassandra.key_file"
+            }
+            (true, false) => {
+                "check that it speaks TLS there, and that cassandra.cert_file is signed by an authority it knows"
+            }
+        }
     }
 }
 
 fn cause(problem: &Problem) -> String {
     match problem {
-        Problem::Session(error) => error.to_string(),
-        Problem::Execution(error) => error.to_string(),
-        Problem::Prepare(error) => error.to_string(),
+        Problem::Session(error) => tls::chain(error),
+        Problem::Execution(error) => tls::chain(error),
+        Problem::Prepare(error) => tls::chain(error),
         Problem::Late(limit) => format!("no answer within {} ms", limit.as_millis()),
         Problem::Unreadable(error) => error.clone(),
         Problem::UnknownConsistency => String::new(),
+        Problem::BadFile(bad) => bad.cause.clone(),
         Problem::Misuse => "called before connect or prepare, or with rows of another shape".to_owned(),
     }
 }
@@ -141,6 +192,7 @@ fn verdict(problem: &Problem) -> Verdict<'_> {
         Problem::Prepare(error) => of_prepare(error),
         Problem::Late(_) => Verdict::NoAnswer,
         Problem::UnknownConsistency => Verdict::UnknownConsistency,
+        Problem::BadFile(bad) => Verdict::BadFile(bad),
         Problem::Unreadable(_) | Problem::Misuse => Verdict::Unexpected,
     }
 }
@@ -214,6 +266,7 @@ fn of_connection(error: &ConnectionError) -> Verdict<'_> {
             Setup::StartAuthSessionError(_)
             | Setup::AuthChallengeEvaluationError(_)
             | Setup::AuthFinishError(_) => Verdict::LoginRefused,
+            Setup::BrokenConnection(_) => Verdict::HangsUp,
             // Something answers, and not as a Cassandra would; it may be one that is just starting.
             _ => Verdict::NoAnswer,
         },

@@ -6,7 +6,8 @@ use http::StatusCode;
 use object_store::client::{HttpError, HttpResponse};
 use serde::Deserialize;
 
-use crate::bridge::{IntoReply, Reply, Status};
+use crate::bridge::{IntoReply, Reply, Status, TlsOptions};
+use crate::tls::{self, chain, BadFile};
 
 /// Of an answer's body that is an error; S3's are under 1 KiB.
 const MAX_ERROR_BODY: usize = 16 * 1024;
@@ -41,8 +42,22 @@ impl Failure {
     }
 
     /// No answer, or not the whole of one.
-    pub fn broken(about: &str, url: &str, error: HttpError) -> Failure {
-        Failure::new(Status::Unavailable, format!("{about}: no whole answer from {url}"), chain(&error))
+    pub fn broken(about: &str, url: &str, tls: &TlsOptions, error: HttpError) -> Failure {
+        let words = chain(&error);
+        let hint = "name the endpoint (s3.endpoint) as its certificate does";
+        let meaning = tls::meaning("s3", tls, hint, &words).filter(|_| url.starts_with("https:"));
+        match meaning {
+            Some(meaning) => Failure::unauthorized(format!("{about}: no TLS with {url}: {meaning}"), words),
+            None => Failure::new(
+                Status::Unavailable,
+                format!("{about}: no whole answer from {url}"),
+                words,
+            ),
+        }
+    }
+
+    pub fn bad_file(bad: BadFile) -> Failure {
+        Failure::invalid(bad.message, bad.cause)
     }
 
     pub fn short(about: &str, got: usize, expected: u64) -> Failure {
@@ -166,21 +181,6 @@ fn wrong_region(right: String, bucket: &str, asked: &str, cause: String) -> Fail
         right => format!("the S3 bucket \"{bucket}\" is not in region {asked}: set AWS_S3_REGION to {right}"),
     };
     Failure::invalid(message, cause)
-}
-
-/// An error and what is behind it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(inner) = next {
-        let inner_text = inner.to_string();
-        if !text.ends_with(&inner_text) {
-            text += ": ";
-            text += &inner_text;
-        }
-        next = inner.source();
-    }
-    text
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>

@@ -10,11 +10,12 @@ use object_store::aws::{
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpRequestBody, HttpResponse, ReqwestConnector,
 };
-use object_store::{ClientOptions, RetryConfig, StaticCredentialProvider};
+use object_store::{Certificate, ClientConfigKey, ClientOptions, RetryConfig, StaticCredentialProvider};
 use percent_encoding::{utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 
 use super::answer::Failure;
-use crate::bridge::S3Options;
+use crate::bridge::{S3Options, TlsOptions};
+use crate::tls;
 
 /// What Signature Version 4 leaves as it is.
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -38,14 +39,12 @@ pub struct Connection {
     /// None: requests are not signed (AWS_SKIP_SIGNATURE).
     credentials: Option<AwsCredentialProvider>,
     requester_pays: bool,
+    tls: TlsOptions,
     http: HttpClient,
 }
 
 impl Connection {
     pub fn new(options: S3Options) -> Result<Connection, Failure> {
-        let bad = |error: object_store::Error| {
-            Failure::invalid("the S3 settings in the environment (AWS_...) are wrong".into(), error)
-        };
         let (mut builder, mut client) = from_environment();
         if !options.region.is_empty() {
             builder = builder.with_region(&options.region);
@@ -78,12 +77,18 @@ impl Connection {
         if url.starts_with("http://") {
             client = client.with_allow_http(true);
         }
-        let http = ReqwestConnector::default().connect(&client).map_err(bad)?;
+        refuse_blind_trust(&client)?;
+        let http = http_client(&client, &url, &options)?;
+        // Who gives credentials may be certified by the system's authorities as well.
+        for root in root_certificates(&options.tls)? {
+            client = client.with_root_certificate(root);
+        }
         let credentials = match skip_signature {
             true => None,
             false => Some(credentials_from(builder.with_region(&region), client)?),
         };
-        Ok(Connection { bucket: options.bucket, url, region, credentials, requester_pays, http })
+        let (bucket, tls) = (options.bucket, options.tls);
+        Ok(Connection { bucket, url, region, credentials, requester_pays, tls, http })
     }
 
     /// For messages.
@@ -150,7 +155,7 @@ impl Connection {
     }
 
     pub fn broken(&self, about: &str, error: HttpError) -> Failure {
-        Failure::broken(about, &self.url, error)
+        Failure::broken(about, &self.url, &self.tls, error)
     }
 
     /// What a URL of this bucket is about, as messages name it.
@@ -161,6 +166,58 @@ impl Connection {
             None => self.bucket_name(),
         }
     }
+}
+
+fn wrong_settings(error: impl std::fmt::Display) -> Failure {
+    Failure::invalid("the S3 settings in the environment (AWS_...) are wrong".into(), error)
+}
+
+/// What object_store would offer; whom we talk to is verified, always.
+fn refuse_blind_trust(client: &ClientOptions) -> Result<(), Failure> {
+    let key = ClientConfigKey::AllowInvalidCertificates;
+    match client.get_config_value(&key).as_deref() {
+        None | Some("false") => Ok(()),
+        Some(_) => Err(Failure::invalid(
+            "AWS_ALLOW_INVALID_CERTIFICATES is not supported: set s3.ca_file to the certificate of \
+             the endpoint's authority"
+                .into(),
+            "",
+        )),
+    }
+}
+
+fn root_certificates(tls: &TlsOptions) -> Result<Vec<Certificate>, Failure> {
+    if tls.ca_file.is_empty() {
+        return Ok(Vec::new());
+    }
+    let unusable = |cause: String| {
+        Failure::invalid(format!("s3.ca_file \"{}\" has no usable certificate", tls.ca_file), cause)
+    };
+    let pem = std::fs::read(&tls.ca_file).map_err(|error| unusable(error.to_string()))?;
+    Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))
+}
+
+/// The client of the bucket's requests. With a CA or a certificate of our own it is reqwest's with our TLS, for
+/// object_store has no way to say either; the timeouts and the proxy are the same.
+fn http_client(client: &ClientOptions, url: &str, options: &S3Options) -> Result<HttpClient, Failure> {
+    let tls = &options.tls;
+    let is_default = tls.ca_file.is_empty() && tls.cert_file.is_empty() && tls.key_file.is_empty();
+    if is_default || !url.starts_with("https:") {
+        return ReqwestConnector::default().connect(client).map_err(wrong_settings);
+    }
+    let config = tls::client_config("s3", tls, &[]).map_err(Failure::bad_file)?;
+    let pause = Duration::from_millis(options.request_timeout_ms.into());
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(config)
+        .user_agent(concat!("dataflow/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_millis(options.connect_timeout_ms.into()))
+        .read_timeout(pause)
+        .timeout(pause * WHOLE_REQUEST_FACTOR)
+        .https_only(true);
+    if let Some(proxy) = client.get_config_value(&ClientConfigKey::ProxyUrl) {
+        builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(wrong_settings)?);
+    }
+    Ok(HttpClient::new(builder.build().map_err(wrong_settings)?))
 }
 
 /// The settings that object_store knows (AWS_...), without the empty ones; of the region's names the original's first.
@@ -227,6 +284,8 @@ fn bucket_url(
     };
     let wrong = |why: &str| {
         let shown = endpoint.as_deref().unwrap_or(region);
+        // What stands before an @ may be a password.
+        let shown = shown.rsplit('@').next().unwrap_or(shown);
         let message = format!("the S3 endpoint \"{shown}\" is not a URL like https://host:port");
         Err(Failure::invalid(message, why))
     };
