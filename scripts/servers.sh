@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Real servers on loopback for tests and developers, without containers.
 #
-# usage: scripts/servers.sh start  [cassandra|redis|s3]... [--nodes 1|3]
+# usage: scripts/servers.sh start  [cassandra|redis|s3]... [--nodes 1|3] [--tls]
 #        scripts/servers.sh stop   [cassandra|redis|s3]...
 #        scripts/servers.sh status [cassandra|redis|s3]...
 #
@@ -10,6 +10,9 @@
 # It also writes a dataflow.conf and says where. Started again it starts what is not running (a node that was killed
 # comes back on its data) and prints the environment of all that runs. `stop` ends exactly what `start` started and
 # removes its data; the logs stay. `status` exits with 0 when everything named is up, else with 3.
+#
+# With --tls they let nobody in without TLS and a login: Cassandra and Redis ask for a client certificate and for the user
+# cassandra with the password cassandra, S3 speaks https. The certificates are made for that (scripts/certificates.sh).
 #
 # Cassandra 5.0.5 (one node, or three with --nodes 3) and s3proxy 2.6.0 come from Maven into the user's cache and
 # run on Java 17; Redis is Debian's. Ports are chosen free and remembered.
@@ -27,6 +30,8 @@ source "$here/lib/common.sh"
 source "$here/lib/process.sh"
 # shellcheck source=scripts/lib/java.sh
 source "$here/lib/java.sh"
+# shellcheck source=scripts/lib/tls.sh
+source "$here/lib/tls.sh"
 # shellcheck source=scripts/lib/cassandra.sh
 source "$here/lib/cassandra.sh"
 # shellcheck source=scripts/lib/redis.sh
@@ -180,7 +185,7 @@ status_services() {
 }
 
 parse() {
-  services=() nodes='' command=${1:-}
+  services=() nodes='' tls=0 command=${1:-}
   case $command in
     start | stop | status) shift ;;
     -h | --help | help) usage_of "$0"; exit 0 ;;
@@ -192,6 +197,7 @@ parse() {
       cassandra | redis | s3) services+=("$1") ;;
       --nodes | -nodes) nodes=${2:-}; shift ;;
       --nodes=*) nodes=${1#*=} ;;
+      --tls | -tls) tls=1 ;;
       -h | --help) usage_of "$0"; exit 0 ;;
       *) die "unknown argument '$1'; see scripts/servers.sh --help" 2 ;;
     esac

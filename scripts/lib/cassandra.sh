@@ -14,7 +14,7 @@ cassandra_status() {
   local up=0
   for ((node = 1; node <= nodes; ++node)); do
     one_status "cassandra node$node" "127.0.0.$node:$port" "$state/cassandra/node$node" \
-      probe cql "127.0.0.$node" "$port" 0 || up=1
+      tls_probe cassandra cql "127.0.0.$node" "$port" 0 || up=1
   done
   return $up
 }
@@ -30,11 +30,14 @@ cassandra_start() {
   ((nodes > 0)) || nodes=1
   java=$(find_java)
   jars=$(jars_of cassandra)
-  if ((running == 0)); then cassandra_prepare "$nodes"; fi
+  if ((running == 0)); then
+    choose_tls cassandra
+    cassandra_prepare "$nodes"
+  fi
   for ((node = 1; node <= nodes; ++node)); do cassandra_start_node "$node"; done
   for ((node = 1; node <= nodes; ++node)); do
     await_ready "Cassandra node $node (its view of the others)" "$state/cassandra/node$node" \
-      probe cql "127.0.0.$node" "$(recorded cassandra native_port)" $((nodes - 1))
+      tls_probe cassandra cql "127.0.0.$node" "$(recorded cassandra native_port)" $((nodes - 1))
   done
 }
 
@@ -51,10 +54,20 @@ cassandra_prepare() {
     fill "$root/tests/servers/cassandra/cassandra.yaml.in" CLUSTER "dataflow-$native" TOKENS "$tokens" \
       ADDRESS "127.0.0.$node" NATIVE_PORT "$native" STORAGE_PORT "$storage" \
       DIRECTORY "$state/cassandra/node$node" >"$state/cassandra/node$node/conf/cassandra.yaml"
+    if is_tls cassandra; then cassandra_encrypt "$state/cassandra/node$node"; fi
   done
   record cassandra native_port "$native"
   record cassandra storage_port "$storage"
   record cassandra nodes "$nodes"
+}
+
+# cassandra_encrypt BASE: certificates and the settings for them.
+cassandra_encrypt() {
+  local base=$1 folder
+  folder=$(certificates)
+  cat "$folder/server.key" "$folder/server.pem" >"$base/conf/server.pem"
+  cp "$folder/ca.pem" "$base/conf/ca.pem"
+  fill "$root/tests/servers/cassandra/tls.yaml.in" DIRECTORY "$base" CLIENT_AUTH true >>"$base/conf/cassandra.yaml"
 }
 
 cassandra_start_node() {
@@ -79,7 +92,7 @@ Choose new ports, with empty data, by: scripts/servers.sh stop cassandra; script
     -Dcassandra.storagedir="$base" -Dlogback.configurationFile="file://$base/conf/logback.xml" \
     -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms="$ring_delay_ms" \
     -Dcassandra-foreground=yes -cp "$base/conf:$jars/*" org.apache.cassandra.service.CassandraDaemon
-  await_ready "Cassandra node $node" "$base" probe cql "127.0.0.$node" "$native" 0
+  await_ready "Cassandra node $node" "$base" tls_probe cassandra cql "127.0.0.$node" "$native" 0
 }
 
 # What Cassandra's own start script opens to it inside Java 17 (its conf/jvm17-server.options).
@@ -104,10 +117,13 @@ cassandra_environment() {
   for ((node = 2; node <= $(recorded cassandra nodes); ++node)); do hosts+=,127.0.0.$node; done
   export_line DATAFLOW_CASSANDRA_HOST "$hosts"
   export_line DATAFLOW_CASSANDRA_PORT "$(recorded cassandra native_port)"
+  tls_environment cassandra CASSANDRA
 }
 
 cassandra_configuration() {
   local hosts='"127.0.0.1"' node
   for ((node = 2; node <= $(recorded cassandra nodes); ++node)); do hosts+=", \"127.0.0.$node\""; done
-  printf '[cassandra]\nhost = [%s]\nport = %s\nkeyspace = "dataflow"\n\n' "$hosts" "$(recorded cassandra native_port)"
+  printf '[cassandra]\nhost = [%s]\nport = %s\nkeyspace = "dataflow"\n' "$hosts" "$(recorded cassandra native_port)"
+  tls_configuration cassandra
+  printf '\n'
 }

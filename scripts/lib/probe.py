@@ -4,14 +4,34 @@ probe.py port BASE HOST...      prints the first port from BASE that can be boun
 probe.py free PORT HOST...      succeeds when PORT can be bound on every HOST
 probe.py redis HOST PORT        succeeds when a Redis answers PING
 probe.py cql HOST PORT PEERS    succeeds when a Cassandra answers a query and knows PEERS other nodes, or asks who we are
+probe.py --tls CA CERT KEY USER PASS ...   the same over TLS, after a login
 """
 import socket
+import ssl
 import struct
 import sys
 
 TIMEOUT_S = 5
 PORTS_TRIED = 200
 PEERS_UNKNOWN = 1 << 31
+
+
+class Access:
+    """How to get in: as everybody, or with certificates and a login."""
+
+    def __init__(self, ca=None, cert=None, key=None, user="", password=""):
+        self.context = None
+        self.user, self.password = user, password
+        if ca:
+            # Whether a server is up, not whether it is to be believed: tests give it certificates that nobody should.
+            self.context = ssl.create_default_context(cafile=ca)
+            self.context.check_hostname = False
+            self.context.verify_mode = ssl.CERT_NONE
+            self.context.load_cert_chain(cert, key)
+
+    def connect(self, host, port):
+        connection = socket.create_connection((host, port), TIMEOUT_S)
+        return self.context.wrap_socket(connection, server_hostname=host) if self.context else connection
 
 
 def can_bind(host, port):
@@ -48,14 +68,19 @@ def cql_call(connection, opcode, body):
     return reply, read_exactly(connection, size)
 
 
-def cql_peers(host, port):
+def cql_peers(host, port, access):
     """How many rows system.peers has: the other nodes this one knows. A server that wants a login does not say."""
-    startup, ready, authenticate, query, result = 1, 2, 3, 7, 8
-    with socket.create_connection((host, port), TIMEOUT_S) as connection:
+    startup, ready, authenticate, query, result, login, logged_in = 1, 2, 3, 7, 8, 15, 16
+    with access.connect(host, port) as connection:
         option = b"".join(struct.pack(">H", len(s)) + s for s in (b"CQL_VERSION", b"3.0.0"))
         reply, _ = cql_call(connection, startup, struct.pack(">H", 1) + option)
         if reply == authenticate:
-            return PEERS_UNKNOWN
+            if not access.user:
+                return PEERS_UNKNOWN
+            token = f"\0{access.user}\0{access.password}".encode()
+            reply, _ = cql_call(connection, login, struct.pack(">i", len(token)) + token)
+            if reply == logged_in:
+                reply = ready
         if reply != ready:
             raise OSError(f"STARTUP answered with opcode {reply}")
         text = b"SELECT count(*) FROM system.peers"
@@ -69,22 +94,30 @@ def cql_peers(host, port):
         return struct.unpack(">q", body[-8:])[0]
 
 
-def redis_answers(host, port):
-    with socket.create_connection((host, port), TIMEOUT_S) as connection:
+def redis_answers(host, port, access):
+    with access.connect(host, port) as connection:
+        if access.user:
+            connection.sendall(f"AUTH {access.user} {access.password}\r\n".encode())
+            if read_exactly(connection, 5) != b"+OK\r\n":
+                return False
         connection.sendall(b"PING\r\n")
         return read_exactly(connection, 7) == b"+PONG\r\n"
 
 
 def main(command, *arguments):
+    access = Access()
+    if command == "--tls":
+        access = Access(*arguments[:5])
+        command, *arguments = arguments[5:]
     if command == "port":
         print(free_port(int(arguments[0]), arguments[1:]))
         return True
     if command == "free":
         return all(can_bind(host, int(arguments[0])) for host in arguments[1:])
     if command == "redis":
-        return redis_answers(arguments[0], int(arguments[1]))
+        return redis_answers(arguments[0], int(arguments[1]), access)
     if command == "cql":
-        return cql_peers(arguments[0], int(arguments[1])) >= int(arguments[2])
+        return cql_peers(arguments[0], int(arguments[1]), access) >= int(arguments[2])
     raise ValueError(f"unknown command {command}")
 
 

@@ -7,14 +7,22 @@ s3_region=eu-central-1
 # The SHA-256 of nothing: curl signs a body's hash but does not send it, and the server wants to see it.
 s3_empty_sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 
+s3_url() {
+  local scheme=http
+  if is_tls s3; then scheme=https; fi
+  echo "$scheme://127.0.0.1:$(recorded s3 port "${1:-0}")"
+}
+
 s3_bases() { if [[ -d $state/s3 ]]; then echo "$state/s3/s3"; fi; }
 
 # s3_status_of METHOD PATH: the HTTP status of a signed request, 000 when nobody answers.
 s3_status_of() {
-  curl --silent --noproxy '*' --max-time 10 --output /dev/null --write-out '%{http_code}' \
+  local authority=()
+  if is_tls s3; then authority=(--cacert "$(certificates)/ca.pem"); fi
+  curl --silent --noproxy '*' --max-time 10 "${authority[@]}" --output /dev/null --write-out '%{http_code}' \
     --aws-sigv4 "aws:amz:$s3_region:s3" --user "$s3_key:$s3_secret" --request "$1" \
     --header "x-amz-content-sha256: $s3_empty_sha256" \
-    "http://127.0.0.1:$(recorded s3 port 0)/$2" || true
+    "$(s3_url)/$2" || true
 }
 
 s3_answers() { [[ $(s3_status_of GET '') == 200 ]]; }
@@ -43,18 +51,29 @@ s3_launch() {
   java=$(find_java)
   jars=$(jars_of s3)
   mkdir -p "$state/s3"/{objects,tmp,conf}
+  choose_tls s3
   port=$(own_port s3 18080)
   cp "$root/tests/servers/logback.xml" "$state/s3/conf/"
   fill "$root/tests/servers/s3/s3proxy.conf.in" PORT "$port" KEY "$s3_key" SECRET "$s3_secret" REGION "$s3_region" \
     DIRECTORY "$state/s3" >"$state/s3/conf/s3proxy.conf"
+  if is_tls s3; then s3_encrypt "$port"; fi
   say "Starting S3 on 127.0.0.1:$port (log: $base.log)"
   launch "$base" "$java" -Xmx512m -Djava.io.tmpdir="$state/s3/tmp" \
     -Dlogback.configurationFile="file://$state/s3/conf/logback.xml" -cp "$jars/*" \
     org.gaul.s3proxy.Main --properties "$state/s3/conf/s3proxy.conf"
 }
 
+# s3_encrypt PORT: https in place of http.
+s3_encrypt() {
+  cp "$(certificates)/server.p12" "$state/s3/conf/"
+  sed -i '/^s3proxy.endpoint=/d' "$state/s3/conf/s3proxy.conf"
+  printf '%s\n' "s3proxy.secure-endpoint=https://127.0.0.1:$1" "s3proxy.keystore-path=$state/s3/conf/server.p12" \
+    's3proxy.keystore-password=changeit' >>"$state/s3/conf/s3proxy.conf"
+}
+
 s3_environment() {
-  export_line AWS_ENDPOINT_URL "http://127.0.0.1:$(recorded s3 port)"
+  export_line AWS_ENDPOINT_URL "$(s3_url)"
+  if is_tls s3; then export_line DATAFLOW_S3_CA_FILE "$(certificates)/ca.pem"; fi
   export_line AWS_ACCESS_KEY_ID "$s3_key"
   export_line AWS_SECRET_ACCESS_KEY "$s3_secret"
   export_line AWS_S3_REGION "$s3_region"
@@ -63,6 +82,7 @@ s3_environment() {
 
 # The credentials are the environment's, as everywhere.
 s3_configuration() {
-  printf '[s3]\nbucket = "%s"\nregion = "%s"\nendpoint = "http://127.0.0.1:%s"\n\n' \
-    "$(recorded s3 bucket)" "$s3_region" "$(recorded s3 port)"
+  printf '[s3]\nbucket = "%s"\nregion = "%s"\nendpoint = "%s"\n' "$(recorded s3 bucket)" "$s3_region" "$(s3_url)"
+  if is_tls s3; then printf 'ca_file = "%s"\n' "$(certificates)/ca.pem"; fi
+  printf '\n'
 }

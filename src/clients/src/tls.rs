@@ -228,12 +228,11 @@ fn refused(section: &str, options: &TlsOptions, words: &str) -> String {
     if options.cert_file.is_empty() {
         return "it refuses the handshake".into();
     }
-    let why = if words.contains("CertificateExpired") { ", which has expired" } else { "" };
-    format!(
-        "it refuses the client certificate {section}.cert_file \"{}\"{why}: \
-         give one that its authority signed",
-        options.cert_file
-    )
+    let ours = format!("it refuses the client certificate {section}.cert_file \"{}\"", options.cert_file);
+    match words.contains("CertificateExpired") {
+        true => format!("{ours}, which has expired: have it renewed"),
+        false => format!("{ours}: give one that its authority signed"),
+    }
 }
 
 /// An error, and what is behind it, in words.
