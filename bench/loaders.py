@@ -107,12 +107,13 @@ class GoJob:
 
 
 def copy_seconds(text):
-    """The time in COPY's last line: "... in 7.5 seconds", or "in 1 minute and 7.5 seconds"."""
-    found = re.findall(r"rows imported from .* in (?:(\d+) minutes? and )?([0-9.]+) seconds", text)
+    """The time in COPY's last line, as cqlsh writes intervals: "in 7.5 seconds", "in 1 minute and 7.5 seconds", also
+    with hours before that."""
+    found = re.findall(r"rows imported from .* files? in (.*?[0-9.]+ seconds)", text)
     if not found:
         raise Wrong(f"COPY does not say how long it took: {text[-500:]}")
-    minutes, seconds = found[-1]
-    return int(minutes or 0) * 60 + float(seconds)
+    lengths = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
+    return sum(float(number) * lengths[unit] for number, unit in re.findall(r"([0-9.]+) (day|hour|minute|second)", found[-1]))
 
 
 class Copy:

@@ -5,6 +5,7 @@
 #                         [--out FILE]
 #        scripts/bench.sh --against REVISION   the job's parsing and embedded load beside that commit's, without servers;
 #                                              fails when it is slower by more than a quarter in every round
+#        scripts/bench.sh --readme FILE...     the table in README.md, from such results
 #        scripts/bench.sh prepare              installs, builds, starts the servers, and leaves them running
 #        scripts/bench.sh stop                 ends them
 #
@@ -32,6 +33,7 @@ prepare() {
   use_cargo
   build
   find_environment
+  step self-check "Checking the measuring" "$venv/bin/python" "$root/bench/self_check.py" "$root/build/release"
 }
 
 build() {
@@ -76,6 +78,7 @@ main() {
       AWS_S3_BUCKET=bench "$root/scripts/servers.sh" start >/dev/null
       ;;
     stop) stop_servers ;;
+    --readme) find_environment && "$venv/bin/python" "$root/bench/readme.py" "${@:2}" ;;
     --against)
       (($# == 2)) || die "--against needs a revision, e.g. HEAD^" 2
       compare "$2"
