@@ -110,7 +110,9 @@ def mend(own):
 def test_in_the_middle_of_a_run(servers, own, rng, figures, fault):
     """Day 2 is loaded over day 1 while the fault comes; then day 1 again, which an entry of before must not prevent."""
     texts, tables = days(rng)
-    for _ in range(length(1, 6)):
+    for attempt in range(length(4, 18)):
+        if figures.faults >= length(1, 6):
+            return
         own.client().flushall()
         servers.truncate()
         load(servers, figures, texts[0], tables[0])
@@ -120,17 +122,17 @@ def test_in_the_middle_of_a_run(servers, own, rng, figures, fault):
         before = own.client().info("commandstats").get("cmdstat_mset", {"calls": 0})["calls"]
         job = Started(servers, "-concurrency", "1")
         # The first rows of day 2 are remembered or made dirty: so many calls of the scripts, at random.
-        calls = before + rng.randint(2, ROWS // 400)
+        calls = before + rng.randint(2, ROWS // 800)
         job.wait_until(lambda: own.client().info("commandstats")["cmdstat_mset"]["calls"] >= calls, "the run is under way")
         fault(own)
-        figures.fault()
         run = figures.run(job.end(code=0))
         figures.compare(servers.table(), tables[1])
-        if fault is not evict:
-            assert "the cache failed" in run.err, run.err
+        # A run that had told the cache everything by then was not disturbed, and does not count.
+        figures.fault(fault is evict or "the cache failed" in run.err)
         mend(own)
         load(servers, figures, texts[0], tables[0])
         load(servers, figures, texts[0], tables[0], written=0)
+    raise AssertionError(f"only {figures.faults} of {attempt + 1} runs said that the cache failed")
 
 
 @pytest.mark.parametrize("fault", [kill, pause, fill_up, change_password])
