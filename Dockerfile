@@ -18,7 +18,7 @@ RUN cmake --preset release -DDATAFLOW_TESTS=OFF \
 FROM debian:12-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
-        libfmt9 librocksdb7.8 libsimdjson14 libspdlog1.10 libstdc++6 libxxhash0 libzstd1 zlib1g \
+        libfmt9 librocksdb7.8 libsimdjson14 libspdlog1.10 libssl3 libstdc++6 libxxhash0 libzstd1 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /data --create-home dataflow
 COPY --from=build /src/build/release/job /src/build/release/microservice /usr/local/bin/

@@ -1,0 +1,151 @@
+"""Goal: the units of packaging/ are valid, give the programs next to nothing, and the programs work with what is left.
+
+python3 tests/tls/packaging.py JOB MICROSERVICE   exit 1 and a line for each problem
+--self-test                                       fails unless a unit without protection, and a system call too many, are found
+"""
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+PACKAGING = pathlib.Path(__file__).resolve().parents[2] / "packaging"
+UNITS = ("dataflow-job.service", "dataflow-microservice.service", "dataflow-job.timer")
+# Of 10, as systemd-analyze counts it. What is left of it is the network, which the programs are for.
+MOST_EXPOSURE = 1.5
+WAIT_S = 60
+
+
+def run(*command):
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=WAIT_S)
+
+
+def invalid(folder):
+    """What systemd has to say against the units; their programs are where the copies say."""
+    done = run("systemd-analyze", "verify", "--man=no", *(folder / unit for unit in UNITS))
+    return [f"systemd-analyze verify: {line}" for line in done.stderr.splitlines() if "dataflow" in line]
+
+
+def exposed(unit):
+    done = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert found, done.stdout + done.stderr
+    print(f"{unit.name}: exposure {found[1]}")
+    return [] if float(found[1]) <= MOST_EXPOSURE else [f"{unit.name}: exposure {found[1]}, more than {MOST_EXPOSURE}"]
+
+
+def calls_of(name):
+    """The system calls of a set as systemd knows it; sets contain sets."""
+    calls = set()
+    for line in run("systemd-analyze", "syscall-filter", "--no-pager", name).stdout.splitlines():
+        word = line.strip()
+        if line.startswith("    ") and not word.startswith("#"):
+            calls |= calls_of(word) if word.startswith("@") else {word}
+    return calls
+
+
+def allowed_calls(unit):
+    allowed = set()
+    for rule in re.findall(r"^SystemCallFilter=(.*)$", unit.read_text(), re.MULTILINE):
+        sets = set().union(*(calls_of(name) for name in rule.lstrip("~").split()))
+        allowed = allowed - sets if rule.startswith("~") else allowed | sets
+    return allowed
+
+
+def traced(trace):
+    text = trace.read_text()
+    calls = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", text, re.MULTILINE))
+    assert len(calls) > 20, f"{trace} is no trace"
+    return calls, bool(re.search(r"PROT_WRITE\|PROT_EXEC", text))
+
+
+def wrong_calls(name, unit, trace):
+    calls, executable = traced(trace)
+    problems = [f"{name} makes the system call {call}, which {unit.name} refuses" for call in sorted(calls - allowed_calls(unit))]
+    if executable:
+        problems.append(f"{name} wants memory that is writable and executable, which {unit.name} refuses")
+    print(f"{name}: {len(calls)} system calls, {len(problems)} refused")
+    return problems
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {WAIT_S} s"
+        time.sleep(0.02)
+
+
+def traced_runs(job, microservice, folder):
+    """Both programs, with everything embedded, under strace; yields name, unit and trace."""
+    (folder / "a.jsonl").write_text("".join(f'{{"id": {k}, "title": "t{k}"}}\n' for k in range(20_000)))
+    strace = ["strace", "-f", "-qq", "-o"]
+    done = subprocess.run([*strace, folder / "job.trace", job, "a.jsonl"], cwd=folder, capture_output=True, timeout=WAIT_S)
+    assert done.returncode == 0, done.stderr
+    log = folder / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen([*strace, folder / "service.trace", microservice, "-listen", "127.0.0.1:0"], cwd=folder, stdout=out, stderr=out)
+    try:
+        wait_for(lambda: "listening on" in log.read_text(), "the service listens")
+        url = re.search(r"http://[0-9.:]+", log.read_text())[0]
+        assert b'"t7"' in urllib.request.urlopen(f"{url}/product/7", timeout=WAIT_S).read()
+    finally:
+        # strace hands nothing on: the signal goes to the program.
+        for child in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            subprocess.run(["kill", f"-{signal.SIGTERM.value}", child], check=True)
+        process.wait(WAIT_S)
+    yield "job", PACKAGING / UNITS[0], folder / "job.trace"
+    yield "microservice", PACKAGING / UNITS[1], folder / "service.trace"
+
+
+def check(job, microservice):
+    problems = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for unit in UNITS:
+            text = (PACKAGING / unit).read_text()
+            (folder / unit).write_text(text.replace("/usr/bin/job", str(job)).replace("/usr/bin/microservice", str(microservice)))
+        problems += invalid(folder)
+        for unit in UNITS[:2]:
+            problems += exposed(PACKAGING / unit)
+        for traced_run in traced_runs(job, microservice, folder):
+            problems += wrong_calls(*traced_run)
+    return problems
+
+
+def self_test():
+    failures = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for unit in UNITS:
+            (folder / unit).write_text((PACKAGING / unit).read_text().replace("/usr/bin/", "/no/such/"))
+        if not invalid(folder):
+            failures.append("a unit whose program is not there is valid")
+        bare = folder / "bare.service"
+        bare.write_text("[Service]\nExecStart=/bin/true\nSystemCallFilter=@system-service\nSystemCallFilter=~@privileged\n")
+        if not exposed(bare):
+            failures.append("a unit without protection passes")
+        trace = folder / "trace"
+        trace.write_text("".join(f"1 {call}(0)\n" for call in sorted(calls_of("@file-system"))) + "1 reboot(1)\n1 chroot(0)\n1 mmap(0, PROT_WRITE|PROT_EXEC)\n")
+        found = wrong_calls("planted", bare, trace)
+        if len(found) != 3:
+            failures.append(f"of reboot, chroot and executable memory only these are found: {found}")
+    for failure in failures:
+        print(failure)
+    return 1 if failures else 0
+
+
+def main(arguments):
+    if arguments == ["--self-test"]:
+        return self_test()
+    assert len(arguments) == 2, __doc__
+    problems = check(*(pathlib.Path(program).resolve() for program in arguments))
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
