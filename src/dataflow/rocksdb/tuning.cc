@@ -2,11 +2,14 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
 #include <thread>
+
+#include "dataflow/rocksdb/entry_codec.h"
 
 namespace dataflow::rocksdb {
 namespace {
@@ -17,6 +20,9 @@ constexpr std::size_t kProductBufferShare = 4;
 constexpr std::size_t kRowBufferShare = 12;
 constexpr int kBuffersPerFamily = 3;
 constexpr std::size_t kSmallBufferBytes = 1 << 20;
+
+// A cache row takes about so much of a buffer: with a bucket (8 bytes) for each, few share one.
+constexpr std::size_t kRowBytes = 96;
 
 // What a killed process leaves to be read again at the next open.
 constexpr std::uint64_t kMaxLogBytes = 128 << 20;
@@ -65,7 +71,9 @@ class NoLog : public ::rocksdb::Logger {
   ::rocksdb::ColumnFamilyOptions family;
   family.write_buffer_size = buffer_bytes;
   family.max_write_buffer_number = kBuffersPerFamily;
+  // What is fresh is merged soon: compressed then.
   family.compression = ::rocksdb::kLZ4Compression;
+  family.compression_per_level = {::rocksdb::kNoCompression, ::rocksdb::kLZ4Compression};
   family.compaction_style = ::rocksdb::kCompactionStyleUniversal;
   family.level0_file_num_compaction_trigger = kRunsToCompact;
   family.level0_slowdown_writes_trigger = kRunsToSlowDown;
@@ -85,6 +93,8 @@ class NoLog : public ::rocksdb::Logger {
   database.write_buffer_manager =
       std::make_shared<::rocksdb::WriteBufferManager>(options.write_buffer_bytes);
   database.allow_concurrent_memtable_write = false;  // VectorRep allows one writer
+  // One writer's rows go into the log while another's go into memory.
+  database.enable_pipelined_write = true;
   database.max_total_wal_size = kMaxLogBytes;
   database.max_open_files = kMaxOpenFiles;
   database.bytes_per_sync = kBytesPerSync;
@@ -114,8 +124,13 @@ std::vector<::rocksdb::ColumnFamilyDescriptor> family_options(const Options& opt
   // Rows wait unsorted: to be sorted once, when a table is written, costs a third of keeping them
   // sorted. The job does not read them meanwhile; ProductService::find knows (settle()).
   products.options.memtable_factory.reset(new ::rocksdb::VectorRepFactory());
-  return {family(Family::kMeta, kSmallBufferBytes, kRowBlockBytes), products,
-          family(Family::kRows, bytes / kRowBufferShare, kRowBlockBytes),
+  const std::size_t row_bytes = bytes / kRowBufferShare;
+  auto rows = family(Family::kRows, row_bytes, kRowBlockBytes);
+  // Entries are asked for by their whole keys only (an iterator needs total_order_seek): found by
+  // hash, and sorted when a table is written.
+  rows.options.prefix_extractor.reset(::rocksdb::NewCappedPrefixTransform(sizeof(EntryKey)));
+  rows.options.memtable_factory.reset(::rocksdb::NewHashLinkListRepFactory(row_bytes / kRowBytes));
+  return {family(Family::kMeta, kSmallBufferBytes, kRowBlockBytes), products, rows,
           family(Family::kObjects, kSmallBufferBytes, kRowBlockBytes)};
 }
 
