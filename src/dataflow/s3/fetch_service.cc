@@ -10,6 +10,7 @@
 #include "dataflow/s3/client.h"
 #include "dataflow/s3/listing.h"
 #include "dataflow/s3/name.h"
+#include "dataflow/s3/pattern.h"
 #include "dataflow/s3/reader.h"
 
 namespace dataflow::s3 {

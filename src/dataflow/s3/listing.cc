@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dataflow/s3/name.h"
+#include "dataflow/s3/pattern.h"
 
 namespace dataflow::s3 {
 
