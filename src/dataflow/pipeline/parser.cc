@@ -8,6 +8,7 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
@@ -89,9 +90,10 @@ error_code read_null(ondemand::value value) {
 // Walks over a value that does not matter and checks that it is well formed: On-Demand itself does
 // not look at what nobody asks for.
 error_code skip(ondemand::value value, int depth) {
-  if (depth > kMaxDepth) return simdjson::DEPTH_ERROR;
   ondemand::json_type type;
   if (auto error = value.type().get(type)) return error;
+  const bool nests = type == ondemand::json_type::object || type == ondemand::json_type::array;
+  if (nests && depth >= kMaxDepth) return simdjson::DEPTH_ERROR;
   switch (type) {
     case ondemand::json_type::object: {
       ondemand::object object;
@@ -170,19 +172,26 @@ const char* read_id(std::string_view token, ProductId& id) {
   return nullptr;
 }
 
+// The nearest double to a number in JSON's grammar; nothing where none is near. (On-Demand of
+// simdjson 3.0.1 loses digits after the nineteenth, and what they stand for.)
+std::optional<double> read_double(std::string_view token) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), number);
+  if (error == std::errc()) return number;
+  // Too large, or so small that it is none or nearly none: from_chars does not say which.
+  number = std::strtod(std::string(token).c_str(), nullptr);
+  return std::isfinite(number) ? std::optional(number) : std::nullopt;
+}
+
 error_code read_number(ondemand::value value, Column column, Fields& fields) {
   const std::string_view token = trimmed(value.raw_json_token());
   if (!is_json_number(token)) return simdjson::NUMBER_ERROR;
-  double number = 0;
-  const auto error = value.get_double().get(number);
   if (column == kId) {
     fields.wrong[kId] = read_id(token, fields.id);
   } else if (column == kPrice) {
-    if (error || !std::isfinite(number)) {
-      fields.wrong[kPrice] = "price is out of the range of a double";
-    } else {
-      fields.price = number;
-    }
+    const auto number = read_double(token);
+    fields.price = number.value_or(0);
+    fields.wrong[kPrice] = number ? nullptr : "price is out of the range of a double";
   } else {
     fields.wrong[column] = kWrongType[column];
   }
@@ -220,7 +229,7 @@ const char* why_not(const Fields& fields) {
 // order) and fingerprints that: spelling, order and unknown fields of the line do not matter,
 // content does.
 Row make_row(const Fields& fields, std::uint64_t offset, Arena& arena) {
-  constexpr std::array kTexts = {kTitle, kCategory, kBrand, kUrl, kDescription};
+  static constexpr std::array kTexts = {kTitle, kCategory, kBrand, kUrl, kDescription};
   struct Header {
     std::uint64_t has_price;
     std::uint64_t price_bits;
@@ -353,7 +362,8 @@ Rows Parser::parse(const Block& block) {
     if (offset == 0 && json.starts_with(kByteOrderMark)) json.remove_prefix(kByteOrderMark.size());
     std::size_t blank = 0;
     while (blank < json.size() && is_space(json[blank])) ++blank;
-    if (blank < json.size()) {
+    // Over the limit even spaces are a line: the splitter hands it over without looking.
+    if (blank < json.size() || line.size() > max_line_bytes_) {
       ++out.lines;
       large = large || json.size() > kLargeLineBytes;
       const auto readable = static_cast<std::size_t>(end - json.data()) + kBlockPadding;

@@ -2,7 +2,7 @@
 //
 // The rules, equal to what a strict JSON parser and the domain say:
 // - A line is one JSON object, whole and alone on its line (RFC 8259, UTF-8, no NaN, nesting to
-// kMaxDepth).
+// kMaxDepth levels, the object itself the first).
 // - Unknown fields are ignored but must be well formed; of a repeated key the last value counts.
 // - id: an integer, 0 to 2^63-1, written without fraction or exponent; required.
 // - title: a string, not empty; required. category, brand, url, description: a string or null.

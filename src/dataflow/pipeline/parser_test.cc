@@ -2,6 +2,7 @@
 // parser.h say.
 #include "dataflow/pipeline/parser.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -124,6 +125,49 @@ TEST(Parser, TakesOddLinesThatAreGood) {
   EXPECT_EQ(parsed.rows.rows[2].product.id, 2);
   EXPECT_EQ(parsed.rows.rows[3].product.id, kMaxProductId);
   EXPECT_EQ(parsed.rows.rows[3].product.price, 5e-324);
+}
+
+// On-Demand's own reading of a number goes wrong behind the nineteenth digit.
+TEST(Parser, APriceIsTheNearestDoubleHoweverManyDigitsItHas) {
+  const std::vector<std::pair<std::string, double>> prices = {
+      {"0.782944702822695690081545860430", 0.782944702822695690081545860430},
+      {"-0.4370204866162067245657525687264024863701424299E-35",
+       -0.4370204866162067245657525687264024863701424299E-35},
+      {"12345678901234567890123", 12345678901234567890123.0},
+      {"9007199254740993", 9007199254740992.0},
+      {"1e-400", 0.0},
+      {"2.4703282292062328e-324", 5e-324},
+      {"-0", -0.0},
+      {"1" + std::string(400, '0') + "e-400", 1.0},
+  };
+  for (const auto& [text, price] : prices) {
+    const Parsed parsed("{\"id\":1,\"title\":\"a\",\"price\":" + text + "}");
+    ASSERT_EQ(parsed.rows.rows.size(), 1u) << text;
+    EXPECT_EQ(parsed.rows.rows[0].product.price, price) << text;
+  }
+}
+
+TEST(Parser, NestsToItsLimitAndNotFurther) {
+  for (const std::string inner : {"", "1", "{}"}) {
+    const auto nested = [&inner](int levels) {
+      return "{\"id\":1,\"title\":\"a\",\"x\":" +
+             std::string(static_cast<std::size_t>(levels), '[') + inner +
+             std::string(static_cast<std::size_t>(levels), ']') + "}";
+    };
+    const int most = kMaxDepth - 1 - (inner == "{}" ? 1 : 0);
+    EXPECT_EQ(Parsed(nested(most)).rows.rows.size(), 1u) << inner;
+    const Parsed deeper(nested(most + 1));
+    ASSERT_EQ(deeper.rows.rejected.size(), 1u) << inner;
+    EXPECT_THAT(deeper.rows.rejected[0].reason, testing::HasSubstr("nested deeper"));
+  }
+}
+
+// The splitter hands such a line over in pieces, which nobody looks at: so it is none for the
+// parser, too.
+TEST(Parser, ALineOfSpacesOverTheLimitIsRejected) {
+  const Parsed parsed(std::string(kMaxLine + 1, ' ') + "\n" + std::string(kMaxLine, ' '));
+  ASSERT_EQ(parsed.rows.rejected.size(), 1u);
+  EXPECT_EQ(parsed.rows.rejected[0].line, 1u);
 }
 
 TEST(Parser, AMarkCountsAtTheBeginningOfTheObjectOnly) {

@@ -13,7 +13,7 @@ namespace dataflow::pipeline {
 
 // The version of the mapping from lines to rows and fingerprints: a cache filled by another version
 // of it is not asked. Raise it whenever a line could become another row or another fingerprint.
-inline constexpr std::string_view kMappingVersion = "1";
+inline constexpr std::string_view kMappingVersion = "2";
 
 struct Row {
   ProductView product;  // strings in the Rows' arena
