@@ -97,6 +97,8 @@ struct PipelineConfig {
   std::uint32_t concurrency = 0;  // 0: one a core
   std::uint64_t max_errors = 1'000;
   std::uint64_t max_line_bytes = 16'777'216;
+  std::uint64_t max_inflated_bytes = 68'719'476'736;
+  std::uint64_t max_rejects_bytes = 17'179'869'184;
   std::uint64_t block_bytes = 262'144;
   std::uint64_t buffer_bytes = 67'108'864;
   std::uint64_t ids_memory_bytes = 33'554'432;

@@ -42,6 +42,8 @@ pipeline::Options pipeline_options(const JobArguments& arguments) {
   options.rejects = config.rejects;
   options.block_bytes = config.block_bytes;
   options.max_line_bytes = config.max_line_bytes;
+  options.max_inflated_bytes = config.max_inflated_bytes;
+  options.max_rejects_bytes = config.max_rejects_bytes;
   options.objects_in_flight = config.objects_in_flight;
   options.buffer_bytes = config.buffer_bytes;
   options.claims_memory_bytes = config.ids_memory_bytes;

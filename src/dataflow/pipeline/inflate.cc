@@ -3,6 +3,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,10 +17,31 @@ constexpr std::size_t kInputBytes = 128 * 1024;
 // The part both formats share: compressed bytes come in pieces, decompressed ones go out as asked.
 class InflatingReader : public Reader {
  public:
-  InflatingReader(std::unique_ptr<Reader> reader, std::string_view name)
-      : reader_(std::move(reader)), name_(name), input_(kInputBytes) {}
+  InflatingReader(std::unique_ptr<Reader> reader, std::string_view name, std::uint64_t max_bytes)
+      : reader_(std::move(reader)), name_(name), max_bytes_(max_bytes), input_(kInputBytes) {}
 
   Task<Result<std::size_t>> read(std::span<char> buffer) override {
+    auto out = co_await read_more(buffer);
+    if (!out) co_return std::unexpected(std::move(out.error()));
+    if (*out > max_bytes_ - delivered_) co_return too_large();
+    delivered_ += *out;
+    co_return *out;
+  }
+
+ protected:
+  // Decompresses from pending_ into `buffer`, advancing pending_; maintains inside_.
+  virtual Result<std::size_t> inflate_into(std::span<char> buffer) = 0;
+
+  std::unexpected<Error> damaged(std::string_view how) const {
+    return fail(ErrorCode::kInvalid, name_ + ": the compressed stream is damaged: " +
+                                         std::string(how) + "; nothing behind that point was read");
+  }
+
+  std::span<const char> pending_;
+  bool inside_ = false;  // a member or frame has begun and not ended
+
+ private:
+  Task<Result<std::size_t>> read_more(std::span<char> buffer) {
     for (;;) {
       if (!pending_.empty()) {
         auto out = inflate_into(buffer);
@@ -47,21 +69,16 @@ class InflatingReader : public Reader {
     }
   }
 
- protected:
-  // Decompresses from pending_ into `buffer`, advancing pending_; maintains inside_.
-  virtual Result<std::size_t> inflate_into(std::span<char> buffer) = 0;
-
-  std::unexpected<Error> damaged(std::string_view how) const {
-    return fail(ErrorCode::kInvalid, name_ + ": the compressed stream is damaged: " +
-                                         std::string(how) + "; nothing behind that point was read");
+  std::unexpected<Error> too_large() const {
+    return fail(ErrorCode::kInvalid,
+                name_ + ": it becomes more than " + std::to_string(max_bytes_) +
+                    " bytes (pipeline.max_inflated_bytes); nothing behind that point was read");
   }
 
-  std::span<const char> pending_;
-  bool inside_ = false;  // a member or frame has begun and not ended
-
- private:
   std::unique_ptr<Reader> reader_;
   std::string name_;
+  const std::uint64_t max_bytes_;
+  std::uint64_t delivered_ = 0;
   std::vector<char> input_;
   bool input_ended_ = false;
 };
@@ -103,8 +120,8 @@ class GzipReader final : public InflatingReader {
 
 class ZstdReader final : public InflatingReader {
  public:
-  ZstdReader(std::unique_ptr<Reader> reader, std::string_view name)
-      : InflatingReader(std::move(reader), name), stream_(ZSTD_createDStream()) {
+  ZstdReader(std::unique_ptr<Reader> reader, std::string_view name, std::uint64_t max_bytes)
+      : InflatingReader(std::move(reader), name, max_bytes), stream_(ZSTD_createDStream()) {
     ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, kMaxZstdWindowLog);
   }
   ~ZstdReader() override { ZSTD_freeDStream(stream_); }
@@ -130,9 +147,14 @@ bool is_compressed(std::string_view name) {
   return name.ends_with(".gz") || name.ends_with(".zst");
 }
 
-std::unique_ptr<Reader> inflate(std::unique_ptr<Reader> reader, std::string_view name) {
-  if (name.ends_with(".gz")) return std::make_unique<GzipReader>(std::move(reader), name);
-  if (name.ends_with(".zst")) return std::make_unique<ZstdReader>(std::move(reader), name);
+std::unique_ptr<Reader> inflate(std::unique_ptr<Reader> reader, std::string_view name,
+                                std::uint64_t max_bytes) {
+  if (name.ends_with(".gz")) {
+    return std::make_unique<GzipReader>(std::move(reader), name, max_bytes);
+  }
+  if (name.ends_with(".zst")) {
+    return std::make_unique<ZstdReader>(std::move(reader), name, max_bytes);
+  }
   return reader;
 }
 

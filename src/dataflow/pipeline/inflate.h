@@ -1,6 +1,8 @@
 // Inflate: reads compressed objects as if they were not.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <string_view>
 
@@ -18,7 +20,10 @@ bool is_compressed(std::string_view name);
 
 // The decompressed bytes of `reader`, judged by the name: .gz (also several members), .zst (also
 // several frames); anything else is returned as it is. Its read() gives kInvalid for a stream that
-// is damaged or ends early: what was read before is then only a part of the object.
-std::unique_ptr<Reader> inflate(std::unique_ptr<Reader> reader, std::string_view name);
+// is damaged, ends early or would become more than `max_bytes` (a few bytes can stand for as many
+// as somebody likes): what was read before is then only a part of the object.
+std::unique_ptr<Reader> inflate(
+    std::unique_ptr<Reader> reader, std::string_view name,
+    std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max());
 
 }  // namespace dataflow::pipeline

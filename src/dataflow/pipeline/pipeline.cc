@@ -14,7 +14,7 @@ Pipeline::Pipeline(Options options, Parts parts, boost::asio::any_io_executor ex
       executor_(std::move(executor)),
       cache_(parts_.cache, *parts_.store, parts_.warn),
       claims_(options_.claims_memory_bytes, parts_.make_spill),
-      rejects_(options_.rejects),
+      rejects_(options_.rejects, options_.max_rejects_bytes),
       rows_(options_, *parts_.store, cache_, catalogue_, claims_, progress_),
       objects_(options_.objects_in_flight),
       buffers_(options_.buffer_bytes),
@@ -188,7 +188,8 @@ Task<Pipeline::Ending> Pipeline::read_attempt(std::shared_ptr<ObjectState> objec
   if (listed.size && !is_compressed(listed.name)) {
     split.expected_bytes = static_cast<std::size_t>(*listed.size);
   }
-  auto splitter = std::make_shared<Splitter>(inflate(std::move(*reader), listed.name), split);
+  auto splitter = std::make_shared<Splitter>(
+      inflate(std::move(*reader), listed.name, options_.max_inflated_bytes), split);
   TaskGroup blocks(executor_);
   const Ending ending = co_await read_blocks(object, std::move(splitter), blocks);
   co_await blocks.wait();

@@ -83,8 +83,19 @@ class Rejects::File {
   std::uint64_t written_ = 0;
 };
 
-Rejects::Rejects(std::string path) : path_(std::move(path)) {}
+Rejects::Rejects(std::string path, std::uint64_t max_bytes)
+    : path_(std::move(path)), max_bytes_(max_bytes) {}
 Rejects::~Rejects() = default;
+
+Result<void> Rejects::take_room(std::size_t bytes) {
+  if (bytes > max_bytes_ - bytes_) {
+    return fail(ErrorCode::kInvalid,
+                "the rejected lines take more than " + std::to_string(max_bytes_) +
+                    " bytes (pipeline.max_rejects_bytes); mend the source or allow more");
+  }
+  bytes_ += bytes;
+  return {};
+}
 
 Result<void> Rejects::open() {
   if (lines_ != nullptr) return {};
@@ -125,6 +136,7 @@ Result<void> Rejects::append(const Line& line, std::string_view text) {
 
 Result<void> Rejects::add(const Line& line, std::string_view text) {
   std::lock_guard lock(mutex_);
+  if (auto room = take_room(text.size() + 1); !room) return room;
   return append(line, text);
 }
 
@@ -139,6 +151,7 @@ Result<void> Rejects::append_spool(const Line& line, File& spool) {
 
 Result<void> Rejects::add_piece(const Line& line, std::string_view piece, bool last) {
   std::lock_guard lock(mutex_);
+  if (auto room = take_room(piece.size() + (last ? 1 : 0)); !room) return room;
   auto& spool = pieces_[line.object];
   if (spool == nullptr) {
     auto made = File::create(path_ + ".line-" + std::to_string(line.object) + ".part");

@@ -5,10 +5,11 @@
 // written beside themselves (FILE.part) and take their names when the run is over, so that a run
 // may read the rejects of the one before; without a rejected line nothing is created and what is
 // there stays. Thread safe. Errors: kUnavailable where the files cannot be written (disk full, no
-// such folder, no permission).
+// such folder, no permission), kInvalid where the lines would take more than they may.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,7 +24,9 @@ namespace dataflow::pipeline {
 
 class Rejects {
  public:
-  explicit Rejects(std::string path);
+  // All lines together may have `max_bytes`.
+  explicit Rejects(std::string path,
+                   std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max());
   ~Rejects();
   Rejects(const Rejects&) = delete;
   Rejects& operator=(const Rejects&) = delete;
@@ -61,13 +64,16 @@ class Rejects {
   };
 
   Result<void> open();
+  Result<void> take_room(std::size_t bytes);
   Result<void> append(const Line& line, std::string_view text);
   Result<void> append_reason(const Line& line);
   Result<void> append_spool(const Line& line, File& spool);
   static void note(std::vector<Extent>& extents, std::uint64_t begin, std::uint64_t end);
 
   const std::string path_;
+  const std::uint64_t max_bytes_;
   std::mutex mutex_;
+  std::uint64_t bytes_ = 0;  // of all lines, also of those that were discarded
   std::unique_ptr<File> lines_, reasons_;
   std::map<std::uint64_t, std::unique_ptr<File>> pieces_;  // the long line of each object
   std::map<std::uint64_t, Extents> open_;                  // of objects that may still be discarded

@@ -48,6 +48,20 @@ TEST_F(RejectsTest, KeepsLinesAsTheyWereAndReasonsAsJson) {
   EXPECT_EQ(files(), 2u);
 }
 
+TEST_F(RejectsTest, NoMoreThanTheLimitGoesToDisk) {
+  Rejects rejects(path_, 10);
+  ASSERT_TRUE(rejects.add({"a", 1, 1, 0, "no"}, "123"));
+  ASSERT_TRUE(rejects.add_piece({"b", 2, 1, 0, "no"}, "12", false));
+  const auto more = rejects.add_piece({"b", 2, 1, 0, "no"}, "12345", false);
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().code, ErrorCode::kInvalid);
+  EXPECT_NE(more.error().message.find("max_rejects_bytes"), std::string::npos);
+  ASSERT_TRUE(rejects.add({"a", 1, 2, 4, "no"}, "123"));
+  EXPECT_FALSE(rejects.add({"a", 1, 3, 8, "no"}, ""));
+  EXPECT_EQ(rejects.finish(), true);
+  EXPECT_EQ(content(path_), "123\n123\n");
+}
+
 TEST_F(RejectsTest, WithoutARejectedLineNothingIsTouched) {
   std::ofstream(path_) << "of the last run";
   Rejects rejects(path_);

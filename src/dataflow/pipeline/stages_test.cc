@@ -149,12 +149,12 @@ Task<Result<std::string>> read_all(std::unique_ptr<Reader> reader, std::size_t p
   }
 }
 
-Result<std::string> inflated(const std::string& name, const std::string& content,
-                             std::size_t piece) {
+Result<std::string> inflated(const std::string& name, const std::string& content, std::size_t piece,
+                             std::uint64_t max_bytes = std::uint64_t{1} << 40) {
   MemoryFetch fetch;
   fetch.piece = piece;
   auto reader = mock::wait(open_reader(fetch, name, content));
-  return mock::wait(read_all(inflate(std::move(*reader), name), piece));
+  return mock::wait(read_all(inflate(std::move(*reader), name, max_bytes), piece));
 }
 
 TEST(Inflate, ReadsMembersAndFramesWhateverThePieces) {
@@ -183,6 +183,21 @@ TEST(Inflate, AStreamThatEndsEarlyOrIsDamagedIsInvalid) {
     }
     EXPECT_FALSE(inflated(name, "this is not compressed", 1000)) << name;
     EXPECT_FALSE(inflated(name, whole + "garbage behind it", 1000)) << name;
+  }
+}
+
+// A few kilobytes can stand for gigabytes.
+TEST(Inflate, AStreamThatBecomesTooLargeIsGivenUpAtTheLimit) {
+  const std::string text(1'000'000, 'x');
+  for (const auto& [name, whole] :
+       std::map<std::string, std::string>{{"a.gz", gzip(text)}, {"a.zst", zstd(text)}}) {
+    for (std::size_t piece : {1000u, 1u << 20}) {
+      EXPECT_EQ(inflated(name, whole, piece, text.size()).value(), text) << name;
+      const auto result = inflated(name, whole, piece, text.size() - 1);
+      ASSERT_FALSE(result) << name;
+      EXPECT_EQ(result.error().code, ErrorCode::kInvalid);
+      EXPECT_NE(result.error().message.find("max_inflated_bytes"), std::string::npos);
+    }
   }
 }
 
