@@ -15,6 +15,7 @@
 #include <set>
 #include <utility>
 
+#include "cmd/common/printable.h"
 #include "cmd/common/secrets.h"
 #include "cmd/common/settings.h"
 #include "cmd/common/suggest.h"
@@ -314,7 +315,7 @@ Result<Config> Reading::result() && {
   });
   std::string message;
   for (const Problem& problem : problems_) {
-    message += (message.empty() ? "" : "\n") + problem.text;
+    message += (message.empty() ? "" : "\n") + printable(problem.text);
   }
   return fail(ErrorCode::kInvalid, std::move(message));
 }

@@ -5,6 +5,7 @@
 #include <ostream>
 #include <utility>
 
+#include "cmd/common/printable.h"
 #include "cmd/common/settings.h"
 #include "cmd/common/suggest.h"
 #include "cmd/common/version.h"
@@ -137,7 +138,8 @@ std::optional<int> Flags::parse(std::span<const char* const> arguments, std::ost
     const char* next = i + 1 < arguments.size() ? arguments[i + 1] : nullptr;
     const auto took_next = take(arguments[i], next);
     if (!took_next) {
-      err << program_ << ": " << took_next.error().message << "; see " << program_ << " -help\n";
+      err << program_ << ": " << printable(took_next.error().message) << "; see " << program_
+          << " -help\n";
       return kExitUsage;
     }
     if (!answer_.empty()) {
