@@ -354,6 +354,17 @@ TEST(Config, ProcessEnvironmentIsThisProcesss) {
   unsetenv("DATAFLOW_TEST_VARIABLE");
 }
 
+// Where toml++ would assert, or take for impossible, what a user may write.
+TEST(Config, WhatIsNoTomlIsRefused) {
+  for (const std::string text :
+       {"[!x]\n", "[\x04x]\n", "[[=]]\n", "a.\n", "[", "a = {!}\n", "a = [!]",
+        "gr\u00f6\u00dfe = 1\n", "[\u00e4]\n", "a = \u00e4\n", "\u035c"}) {
+    const auto config = parse_config(text, "x.conf", {});
+    ASSERT_FALSE(config) << text;
+    EXPECT_TRUE(config.error().message.starts_with("x.conf:1:")) << config.error().message;
+  }
+}
+
 TEST(ExampleConfig, IsTheFileInTheRepositoryAndValid) {
   std::ifstream file(DATAFLOW_EXAMPLE_CONFIG, std::ios::binary);
   const std::string shipped((std::istreambuf_iterator<char>(file)), {});
