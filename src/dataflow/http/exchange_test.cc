@@ -105,6 +105,12 @@ const std::vector<Exchange> kExchanges = {
 
     {"no_host", "GET /product/42 HTTP/1.1\r\n\r\n", 400, true, "Host"},
     {"two_hosts", get("/product/42", "Host: y\r\n"), 400, true, "Host"},
+    {"host_with_a_space", "GET /product/42 HTTP/1.1\r\nHost: a b\r\n\r\n", 400, true, "Host"},
+    {"host_with_a_path", "GET /product/42 HTTP/1.1\r\nHost: x/y\r\n\r\n", 400, true, "Host"},
+    {"bare_carriage_return", "GET /product/42 HTTP/1.1\rHost: x\r\r", 400, true, "well-formed"},
+    {"bare_line_feed_in_chunks",
+     get("/product/42", "Transfer-Encoding: chunked\r\n") + "5\nhello\n0\n\n", 400, true,
+     "well-formed"},
     {"nonsense", "nonsense\r\n\r\n", 400, true, "well-formed"},
     {"tls", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11), 400, true,
      "well-formed"},

@@ -14,14 +14,43 @@ using ParseError = boost::beast::http::error;
 
 namespace {
 
-// Whether the first line of `input` is three words, the last of them an HTTP version, whichever it
-// is.
+// Whether the first line of `input` is whole and three words, the last of them an HTTP version,
+// whichever it is.
 bool has_version(std::string_view input) {
-  const std::string_view line = input.substr(0, input.find('\r'));
+  const std::size_t end = input.find('\r');
+  if (end == std::string_view::npos || input.substr(end, 2) != "\r\n") return false;
+  const std::string_view line = input.substr(0, end);
   if (line.size() < 9 || std::ranges::count(line, ' ') != 2) return false;
-  const std::string_view end = line.substr(line.size() - 9);
+  const std::string_view version = line.substr(line.size() - 9);
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  return end.starts_with(" HTTP/") && is_digit(end[6]) && end[7] == '.' && is_digit(end[8]);
+  return version.starts_with(" HTTP/") && is_digit(version[6]) && version[7] == '.' &&
+         is_digit(version[8]);
+}
+
+// A line feed that no carriage return precedes.
+bool has_bare_line_feed(std::string_view input) {
+  for (std::size_t at = input.find('\n'); at != std::string_view::npos;
+       at = input.find('\n', at + 1)) {
+    if (at == 0 || input[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
+// Whether what is unread of a request's line, fields or framing cannot become well-formed. Beast,
+// once it has seen a part of a header, does not look again before an empty line has come: without
+// this a client that ends its lines otherwise would be told so only by a deadline.
+bool is_hopeless(std::string_view input, bool has_line) {
+  if (has_bare_line_feed(input)) return true;
+  return !has_line && input.contains("\r\n") && !has_version(input);
+}
+
+// Whether a Host field says a host and a port at most (RFC 9110, 7.2), by its characters.
+bool is_host(std::string_view value) {
+  static constexpr std::string_view kOthers = "-._~!$&'()*+,;=:[]%";
+  return std::ranges::all_of(value, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           kOthers.contains(c);
+  });
 }
 
 }  // namespace
@@ -52,6 +81,7 @@ RequestParser::Progress RequestParser::parse(std::string_view input, std::size_t
     consumed_ += parsed;
     if (error == ParseError::need_more) {
       input.remove_prefix(parsed);
+      if (is_hopeless(input, has_line_)) return fail_with(ParseError::bad_line_ending, input);
       // Beast counts its limit from the last complete field, which drips never reach: count all.
       if (!header_done_ && consumed_ + input.size() >= options_.max_header_bytes) {
         return fail_with(ParseError::header_limit, input);
@@ -110,6 +140,7 @@ void RequestParser::on_field_impl(field name, string_view, string_view value, er
   switch (name) {
     case field::host:
       ++hosts_;
+      if (!is_host(value)) refuse(400, "The Host field is no host.", error);
       break;
     case field::transfer_encoding:
       // Beast overlooks codings that it does not know, and so would see no body where there is one.

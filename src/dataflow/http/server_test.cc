@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataflow/http/access_log.h"
+#include "dataflow/http/request_parser.h"
 #include "dataflow/http/server_fixture.h"
 
 namespace dataflow::http {
@@ -78,6 +79,23 @@ TEST_F(ServerTest, FieldsThatDripAreLimitedAllTogether) {
   }
   EXPECT_EQ(client.read_answer().value_or(Answer{}).status, 431);
   EXPECT_TRUE(client.closed());
+}
+
+// Beast, once it has seen a part of a header, waits for the rest with its carriage returns.
+TEST_F(ServerTest, BareLineFeedsAreRefusedWhereverPacketsEnd) {
+  const std::string request = "GET /product/42 HTTP/1.1\nHost: x\n\n";
+  for (std::size_t cut = 1; cut < request.size(); cut += 3) {
+    Options options;
+    std::string target;
+    RequestParser parser(options, target);
+    std::size_t consumed = 0;
+    auto progress = parser.parse(std::string_view(request).substr(0, cut), consumed);
+    if (progress == RequestParser::Progress::kNeedMore) {
+      progress = parser.parse(std::string_view(request).substr(consumed), consumed);
+    }
+    EXPECT_EQ(progress, RequestParser::Progress::kBad) << cut;
+    EXPECT_EQ(parser.bad().status, 400u) << cut;
+  }
 }
 
 TEST_F(ServerTest, PipelinedRequestsAreAnsweredInOrder) {
