@@ -127,10 +127,14 @@ Result<void> App::State::prepare() {
   if (config.http.access_log) options.access_log = &access_log.emplace(STDOUT_FILENO);
   const std::size_t files = raise_open_files_limit();
   if (files < options.max_connections + kOtherDescriptors) {
+    // A flood must not take the store's files: the connections have to leave some.
+    const std::size_t connections =
+        std::max<std::size_t>(files / 2, files - std::min(files, kOtherDescriptors));
     spdlog::warn(
-        "{} open files are allowed, too few for {} connections: raise the limit (ulimit "
-        "-n) or lower http.max_connections",
-        files, options.max_connections);
+        "{} open files are allowed, too few for {} connections: no more than {} are served; raise "
+        "the limit (ulimit -n) or lower http.max_connections",
+        files, options.max_connections, connections);
+    options.max_connections = connections;
   }
   server.emplace(std::move(options), late ? *late : *embedded);
   return server->listen();

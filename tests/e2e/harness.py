@@ -53,6 +53,15 @@ class Run:
         return self.report[name]
 
 
+class Address(str):
+    """"127.0.0.1:8080", and the process that listens there."""
+
+    def __new__(cls, text, pid):
+        address = super().__new__(cls, text)
+        address.pid = pid
+        return address
+
+
 class Setup:
     """A folder to run in and an environment; nothing of the caller's configuration gets in."""
 
@@ -84,9 +93,9 @@ class Setup:
         return run
 
     @contextlib.contextmanager
-    def service(self, *arguments):
-        """The running service; yields its address."""
-        process = self.start("-listen", "127.0.0.1:0", *arguments, program="microservice")
+    def service(self, *arguments, **popen):
+        """The running service; yields its address, which knows the process, too."""
+        process = self.start("-listen", "127.0.0.1:0", *arguments, program="microservice", **popen)
         try:
             # The address stands in the log; the rest of it is drained by a reader of its own at the end.
             lines = []
@@ -97,7 +106,7 @@ class Setup:
                 found = re.search(r"http://([0-9.]+:[0-9]+)", line)
                 if found:
                     break
-            yield found.group(1)
+            yield Address(found.group(1), process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
             try:

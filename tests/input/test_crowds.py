@@ -1,0 +1,251 @@
+"""Goal: slow clients, ten thousand held connections and floods at the descriptor limit cost the others nothing but a little time."""
+import concurrent.futures
+import multiprocessing
+import os
+import re
+import resource
+import selectors
+import socket
+import subprocess
+import time
+
+import harness
+import pytest
+import wire
+from wire import Client, get
+
+LONG = bool(os.environ.get("DATAFLOW_LONG"))
+HELD = 10_000
+SERVED_S = 60 if LONG else 10
+# What a client may have to wait while the others are many, on two cores that also run the others.
+P99_MS = 1000
+
+
+def setup_with_a_product(folder, **environment):
+    setup = harness.Setup(folder, {f"DATAFLOW_HTTP_{key.upper()}": str(value) for key, value in environment.items()})
+    setup.environment["DATAFLOW_HTTP_ACCESS_LOG"] = "false"
+    (setup.folder / "a.jsonl").write_text(harness.line(42, "Lamp", price=19.5))
+    setup.job("a.jsonl")
+    return setup
+
+
+def wait_until_closed(clients, timeout_s):
+    """Waits until the server has closed every one; how many have been told a status before."""
+    told = 0
+    deadline = time.monotonic() + timeout_s
+    for client in clients:
+        client.socket.settimeout(max(0.1, deadline - time.monotonic()))
+        while client.receive():
+            pass
+        told += client.input.startswith(b"HTTP/1.1 408 ")
+    return told
+
+
+def raise_descriptor_limit(wanted):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < wanted:
+        pytest.fail(f"{wanted} open files are needed, {hard} allowed: raise the hard limit (ulimit -Hn)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+def measured(pool, address, seconds):
+    """The others while something goes on: on new connections and on one that stays."""
+    return [pool.submit(wire.timed_gets, str(address), seconds, fresh=fresh) for fresh in (True, False)]
+
+
+def report(tell, what, measuring):
+    """Tells the figures and checks them."""
+    results = [each.result() for each in measuring]
+    for (times, refused), how in zip(results, ("new connections", "a kept connection")):
+        assert times, f"{what}: nobody was served on {how}"
+        p50, p99 = wire.percentile(times, 0.5), wire.percentile(times, 0.99)
+        tell(f"{what}: {len(times)} others served on {how}, p50 {p50:.1f} ms, p99 {p99:.1f} ms, {refused} refused")
+    return results
+
+
+def check_served(results):
+    for times, refused in results:
+        assert refused == 0
+        assert wire.percentile(times, 0.99) < P99_MS
+
+
+def test_slow_headers_and_bodies_are_408_and_silence_is_closed(tmp_path):
+    with setup_with_a_product(tmp_path, header_timeout_ms=1500, idle_timeout_ms=1500).service() as address:
+        begun = (b"GET /product/42 HT", b"GET /product/42 HTTP/1.1\r\nHost: x\r\nA: ", get("/product/42", "Content-Length: 9") + b"bod",
+                 get("/product/42", "Transfer-Encoding: chunked") + b"5\r\nhe")
+        slow = [Client(address) for _ in begun]
+        for client, data in zip(slow, begun):
+            client.send(data)
+        silent, idle = Client(address), Client(address)
+        idle.send(get("/product/42"))
+        assert idle.answer().status == 200
+        # A byte now and then does not count as progress.
+        while not any(select_readable(slow)):
+            slow[1].send(b"x")
+            time.sleep(0.05)
+        assert wait_until_closed(slow, 20) == len(begun)
+        assert wait_until_closed([silent, idle], 20) == 0
+        assert silent.input == idle.input == b""
+
+
+def select_readable(clients):
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client.socket, selectors.EVENT_READ)
+        return selector.select(0)
+
+
+def test_clients_that_do_not_read_are_closed_and_cost_no_memory(tmp_path, tell):
+    with setup_with_a_product(tmp_path, write_timeout_ms=1500).service() as address:
+        before = memory_of(address)
+        slow = {Client(address, receive_buffer=4096) for _ in range(50)}
+        most = 0
+
+        def all_are_reset():
+            nonlocal most
+            for client in list(slow):
+                if not went_on_asking(client):
+                    slow.discard(client)
+            most = max(most, memory_of(address) - before)
+            return not slow
+
+        harness.wait_for(all_are_reset, "who takes no answers is closed")
+        tell(f"50 clients that read nothing: {most >> 20} MiB more in the service at most")
+        assert most < 64 << 20
+        assert is_served(address)
+
+
+def went_on_asking(client):
+    """Sends what the server takes without waiting; False when it has closed."""
+    client.socket.settimeout(0)
+    try:
+        return client.send(get("/product/42") * 100)
+    except BlockingIOError:
+        return True
+
+
+def memory_of(address):
+    status = open(f"/proc/{address.pid}/status").read()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) << 10
+
+
+def descriptors_of(address):
+    return len(os.listdir(f"/proc/{address.pid}/fd"))
+
+
+def connect_many(address, count):
+    """Connections with half a request each."""
+    host, port = address.rsplit(":", 1)
+    held = []
+    for _ in range(count):
+        each = socket.create_connection((host, int(port)), timeout=wire.PATIENCE_S)
+        each.sendall(b"GET /product/42 HTTP/1.1\r\nHost: x\r\nA:")
+        held.append(each)
+    return held
+
+
+@pytest.fixture
+def pool():
+    """Processes for those who are served meanwhile, so that they do not wait for this one."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as made:
+        list(made.map(abs, range(8)))  # started before anything is measured
+        yield made
+
+
+def test_ten_thousand_held_connections_leave_room_for_others(tmp_path, tell, pool):
+    raise_descriptor_limit(HELD + 1000)
+    limits = {"max_connections": HELD + 500, "header_timeout_ms": 120_000}
+    with setup_with_a_product(tmp_path, **limits).service() as address:
+        alone = measured(pool, address, 2)
+        check_served(report(tell, "nobody else", alone))
+        before = memory_of(address)
+        held = connect_many(address, HELD)
+        harness.wait_for(lambda: descriptors_of(address) >= HELD, "the service holds them")
+        tell(f"{HELD} held: {(memory_of(address) - before) / HELD / 1024:.1f} KiB each in the service")
+        check_served(report(tell, f"{HELD} connections held", measured(pool, address, SERVED_S)))
+        for each in held:
+            each.close()
+        harness.wait_for(lambda: descriptors_of(address) < 100, "the service lets go of them")
+
+
+def test_one_connection_too_many_is_told(tmp_path):
+    with setup_with_a_product(tmp_path, max_connections=20).service() as address:
+        held = connect_many(address, 20)
+        harness.wait_for(lambda: descriptors_of(address) >= 20, "the service holds them")
+        with Client(address) as client:
+            answer = client.answer()
+            assert answer.status == 503 and int(answer.fields["Retry-After"]) >= 1
+            assert client.is_closed()
+        held[0].sendall(b" b\r\n\r\n")  # those that are in go on
+        assert held[0].recv(100).startswith(b"HTTP/1.1 200 ")
+        for each in held:
+            each.close()
+        harness.wait_for(lambda: is_served(address), "there is room again")
+
+
+def is_served(address):
+    with Client(address) as client:
+        client.send(get("/product/42"))
+        return client.answer().status == 200
+
+
+def flood(address, seconds):
+    """Opens connections as fast as it can, says half a request on each, and lets go of the oldest."""
+    host, port = address.rsplit(":", 1)
+    held, opened, end = [], 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            each = socket.create_connection((host, int(port)), timeout=1)
+            each.send(b"GET /product/42 HT")
+        except OSError:
+            continue
+        opened += 1
+        held.append(each)
+        if len(held) > 500:
+            held.pop(0).close()
+    for each in held:
+        each.close()
+    return opened
+
+
+def test_a_flood_at_the_descriptor_limit_stops_neither_the_store_nor_who_is_in(tmp_path, tell, pool):
+    limit = 600
+    setup = setup_with_a_product(tmp_path)
+    lower = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))  # noqa: E731
+    with setup.service(preexec_fn=lower) as address:
+        kept = pool.submit(wire.timed_gets, str(address), SERVED_S, fresh=False)
+        harness.wait_for(lambda: is_served(address), "it serves")
+        opened = flood(address, SERVED_S)
+        times, refused = kept.result()
+        p99 = wire.percentile(times, 0.99)
+        tell(f"flood of {opened} connections at {limit} descriptors: {len(times)} served on a kept connection, p99 {p99:.1f} ms, {refused} refused")
+        assert opened > 1000 and refused == 0 and p99 < P99_MS
+        assert descriptors_of(address) <= limit
+        harness.wait_for(lambda: is_served(address), "new ones are served again")
+
+
+SLOW = {  # slowhttptest's modes: its arguments
+    "headers": ["-H", "-x", "24"],
+    "bodies": ["-B", "-s", "1000", "-x", "10"],
+    "reads": ["-X", "-w", "10", "-y", "20", "-n", "5", "-z", "32", "-k", "3"],
+    "ranges": ["-R", "-a", "10", "-b", "3000"],
+}
+
+
+@pytest.mark.parametrize("mode", SLOW)
+def test_slowhttptest_finds_the_service_available(tmp_path, tell, mode):
+    connections, seconds = (4000, 60) if LONG else (1000, 10)
+    raise_descriptor_limit(connections + 200)
+    with setup_with_a_product(tmp_path, header_timeout_ms=3000).service() as address:
+        arguments = ["-c", connections, "-r", connections // 3, "-i", 1, "-l", seconds, "-p", 2, "-t", "GET", *SLOW[mode]]
+        run = subprocess.run(
+            ["slowhttptest", *map(str, arguments), "-u", f"http://{address}/product/42"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds + 60,
+        )
+        said = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", run.stdout.decode(errors="replace"))
+        verdicts = re.findall(r"service available: +(YES|NO)", said)
+        tell(f"slowhttptest {mode}: {connections} connections, verdicts {verdicts.count('YES')} YES, {verdicts.count('NO')} NO")
+        assert run.returncode == 0 and verdicts, said[-2000:]
+        assert "NO" not in verdicts, said[-2000:]
+        assert is_served(address)
