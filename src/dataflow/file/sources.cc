@@ -30,16 +30,19 @@ bool is_rejects_file(const std::string& path) {
   return ::access((path + ".reasons").c_str(), F_OK) == 0;
 }
 
-// A folder and everything below it; links are followed, a folder is entered once, hidden names and
+// Folders and everything below them; links are followed, a folder is entered once, hidden names and
 // rejected lines are passed over.
 class Tree {
  public:
   // What is gone meanwhile is passed over; what may not be read is an error: leaving it out in
   // silence would be a load that looks complete.
-  static Result<Tree> of(const std::string& folder) {
+  static Result<Tree> of(const std::vector<std::string>& roots) {
     Tree tree;
-    if (auto entered = tree.enter(folder); !entered)
-      return std::unexpected(std::move(entered.error()));
+    for (const std::string& root : roots) {
+      if (auto entered = tree.enter(root); !entered) {
+        return std::unexpected(std::move(entered.error()));
+      }
+    }
     while (!tree.waiting_.empty()) {
       const std::string next = std::move(tree.waiting_.back());
       tree.waiting_.pop_back();
@@ -148,31 +151,42 @@ std::size_t find_double_star(const std::string& pattern) {
   return std::string::npos;
 }
 
-// glob(3) knows no "**": the pattern after it is tried in each folder below those that match what
-// stands before it.
-Result<std::vector<std::string>> glob_paths(const std::string& pattern) {
-  const std::size_t star = find_double_star(pattern);
-  if (star == std::string::npos) return plain_glob(pattern);
-  const std::string head = star == 0 ? "." : pattern.substr(0, star);
-  const std::size_t after = pattern.find_first_not_of('/', star + 2);
-  const std::string tail = after == std::string::npos ? "*" : pattern.substr(after);
-  auto roots = plain_glob(head);
-  if (!roots) return roots;
+// Whatever `pattern` matches in one of the folders.
+Result<std::vector<std::string>> glob_in(const std::vector<std::string>& folders,
+                                         const std::string& pattern) {
   std::vector<std::string> paths;
-  for (const std::string& root : *roots) {
-    auto tree = Tree::of(root);
+  for (const std::string& folder : folders) {
+    auto matches = plain_glob(escaped(folder == "/" ? "" : folder) + "/" + pattern);
+    if (!matches) return matches;
+    std::ranges::move(*matches, std::back_inserter(paths));
+  }
+  return paths;
+}
+
+// glob(3) knows no "**": what stands behind it is tried in each folder below those that match what
+// stands before it. A folder is looked at once for each "**", however many ways lead to it.
+Result<std::vector<std::string>> glob_paths(std::string pattern) {
+  std::size_t star = find_double_star(pattern);
+  if (star == std::string::npos) return plain_glob(pattern);
+  auto paths = plain_glob(star == 0 ? "." : pattern.substr(0, star));
+  while (star != std::string::npos) {
+    if (!paths) return paths;
+    auto tree = Tree::of(*paths);
     if (!tree) return std::unexpected(std::move(tree.error()));
-    for (const std::string& folder : tree->folders) {
-      auto matches = glob_paths(escaped(folder == "/" ? "" : folder) + "/" + tail);
-      if (!matches) return matches;
-      paths.insert(paths.end(), matches->begin(), matches->end());
+    const std::size_t behind = pattern.find_first_not_of('/', star + 2);
+    pattern = behind == std::string::npos ? "*" : pattern.substr(behind);
+    star = find_double_star(pattern);
+    if (star == 0) {
+      paths = std::move(tree->folders);
+    } else {
+      paths = glob_in(tree->folders, pattern.substr(0, star));
     }
   }
   return paths;
 }
 
 Result<void> add_folder(const std::string& path, std::vector<Object>& objects) {
-  auto tree = Tree::of(path);
+  auto tree = Tree::of({path});
   if (!tree) return std::unexpected(std::move(tree.error()));
   std::ranges::move(tree->files, std::back_inserter(objects));
   return {};

@@ -121,6 +121,17 @@ TEST_F(SourcesTest, TwoStarsStandForAnyFolders) {
   EXPECT_EQ(error_of("**/nothing"), ErrorCode::kNotFound);
 }
 
+// Going through each way to each folder takes a lifetime here.
+TEST_F(SourcesTest, ManyStarsInADeepTreeTakeNoLongTime) {
+  std::string deep = "t/";
+  for (int i = 0; i < 100; ++i) deep += "d/";
+  folder_.put(deep + "p.jsonl");
+  std::string pattern = "t/**";
+  for (int i = 0; i < 20; ++i) pattern += "/d/**";
+  EXPECT_THAT(listed(pattern + "/p.jsonl"), ElementsAre(deep + "p.jsonl"));
+  EXPECT_THAT(listed("t/**/**/**/**/**/**/**/p.jsonl"), ElementsAre(deep + "p.jsonl"));
+}
+
 TEST_F(SourcesTest, AnEmptyFolderThatAPatternMatchesIsThere) {
   fs::create_directory(folder_ / "empty");
   EXPECT_THAT(objects_of(folder_ / "emp*").value(), IsEmpty());
