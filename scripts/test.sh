@@ -68,6 +68,7 @@ run_tests() {
   [[ " $* " == *long* ]] || set -- -LE '^long$' "$@"
   export DATAFLOW_BIN_DIR=$root/build/$preset
   say "Testing (preset $preset, log: $log)"
+  rm -f "$root/build/$preset/figures.txt"
   ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel "$(nproc)" "$@" 2>&1 |
     tee "$log" || code=$?
   if ((code)); then failed+=("$preset"); fi
@@ -81,6 +82,8 @@ report() {
     say "preset $preset: $(grep -E 'tests passed' "$logs/ctest-$preset.log" 2>/dev/null || echo 'not run')"
     sed -nE 's/^([a-z0-9_]+) += +([0-9.]+) sec\*proc \(([0-9]+) tests?\)/  \1: \3 tests/p' \
       "$logs/ctest-$preset.log" >&2 2>/dev/null || true
+    # What tests counted and measured, a line each.
+    sed 's/^/  /' "$root/build/$preset/figures.txt" >&2 2>/dev/null || true
   done
   printf '%s\n' "${times[@]}" >&2
   say "total                    $(printf '%5d' $SECONDS) s"
