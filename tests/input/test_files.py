@@ -16,8 +16,8 @@ from bucket import Bucket
 
 LONG = bool(os.environ.get("DATAFLOW_LONG"))
 MIB = 1 << 20
-# What a job may take at the defaults, and with one line of 16 MiB in its hands. A sanitizer doubles it, at least.
-MEMORY_MIB = 300 * (4 if any("SAN_OPTIONS" in name for name in os.environ) else 1)
+# What a job may take at the defaults, and with one line of 16 MiB in its hands.
+MEMORY_MIB = 300
 
 
 def run_measured(setup, *arguments, feed=None, code=0):
