@@ -20,6 +20,8 @@ using ::testing::Not;
 TEST(Printable, WritesControlCharactersAndNothingElse) {
   EXPECT_EQ(printable("a\nb\r\tc\x1b[2J\x7f"), "a\\nb\\r\\tc\\x1b[2J\\x7f");
   EXPECT_EQ(printable(std::string_view("\0", 1)), "\\x00");
+  EXPECT_EQ(printable("a\xff\xc3(\xe2\x82"), "a\\xff\\xc3(\\xe2\\x82");
+  EXPECT_EQ(printable("\u009b2J\u00a0"), "\\xc2\\x9b2J\u00a0");
   EXPECT_EQ(printable("größe \"q\" \\ 😀"), "größe \"q\" \\ 😀");
 }
 

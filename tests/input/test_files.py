@@ -8,6 +8,7 @@ import re
 import resource
 import subprocess
 import threading
+import time
 import zlib
 
 import harness
@@ -20,6 +21,22 @@ MIB = 1 << 20
 MEMORY_MIB = 300
 
 
+def most_memory(pid):
+    """The most memory that the process has in its life, in MiB. (The kernel's own figure at its end counts what its
+    parent had when it started.)"""
+    most = 0
+    while True:
+        try:
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            return most
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        if not found:  # it has ended
+            return most
+        most = int(found.group(1)) / 1024
+        time.sleep(0.01)
+
+
 def run_measured(setup, *arguments, feed=None, code=0):
     """One run of the job; the most memory it had, in MiB. `feed` writes to its standard input."""
     process = setup.start("-report", "report.json", *arguments, stdin=subprocess.PIPE if feed else subprocess.DEVNULL)
@@ -27,19 +44,21 @@ def run_measured(setup, *arguments, feed=None, code=0):
     readers = [threading.Thread(target=lambda name=name: said.update({name: getattr(process, name).read().decode()})) for name in ("stdout", "stderr")]
     for reader in readers:
         reader.start()
+    most = threading.Thread(target=lambda: said.update(memory=most_memory(process.pid)))
+    most.start()
     if feed:
         try:
             feed(process.stdin)
             process.stdin.close()
         except BrokenPipeError:
             pass  # the job has stopped reading: its exit code says why
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    most.join()
+    process.wait(timeout=harness.RUN_TIMEOUT_S)
     for reader in readers:
         reader.join()
     assert process.returncode == code, f"exit code {process.returncode} instead of {code}\n{said['stderr'][-2000:]}"
     report = json.loads((setup.folder / "report.json").read_text())
-    return harness.Run(process.returncode, said["stdout"], said["stderr"], report), usage.ru_maxrss / 1024
+    return harness.Run(process.returncode, said["stdout"], said["stderr"], report), said["memory"]
 
 
 def gzip_bomb(path, piece, times, end=b""):
@@ -156,9 +175,9 @@ def test_a_folder_with_links_in_a_loop_is_read_once(embedded):
     (top / "again.jsonl").symlink_to("a/b/3.jsonl")
     run = embedded.job(top)
     assert (run.files, run.new) == (4, 3)
-    assert embedded.job(f"{top}/**/*.jsonl").objects_skipped == 4
+    assert embedded.job(f"{top}/**/*.jsonl").files == 4
     # The pattern's folders are walked once, however many stars there are.
-    assert embedded.job(f"{top}/**/**/**/**/**/**/**/**/*.jsonl").objects_skipped == 4
+    assert embedded.job(f"{top}/**/**/**/**/**/**/**/**/*.jsonl").files == 4
     (top / "ring.jsonl").symlink_to("ring.jsonl")
     assert "ring.jsonl" in embedded.job(top, code=4).err
 
@@ -197,7 +216,7 @@ def test_names_forge_no_lines_of_the_log(embedded):
         run = embedded.job(f"missing/{name}", code=4)
         lines = run.err.strip("\n").split("\n")
         assert all(re.match(r"\d{4}-\d\d-\d\dT[0-9:.]+Z (info|warning|error) ", line) for line in lines), run.err
-        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", run.err), run.err
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", run.err), run.err
 
 
 @pytest.fixture
@@ -236,4 +255,4 @@ def test_s3_keys_of_odd_shapes(bucket):
     run = bucket.job(*(f"s3://{bucket.bucket}/{key}" for key in shapes))
     assert (run.files, run.new) == (len(shapes), len(shapes))
     for wrong in ("a/../b.jsonl", "./b.jsonl", "a/./b.jsonl"):
-        assert "cannot be read over HTTP" in bucket.job(f"s3://{bucket.bucket}/{wrong}", code=2).err
+        assert wrong in bucket.job(f"s3://{bucket.bucket}/{wrong}", code=4).err
