@@ -66,5 +66,5 @@ def accounts(tls_servers, secrets, tmp_path_factory):
         session.execute(f"ALTER ROLE loader WITH PASSWORD = '{quoted}'")
         session.execute("GRANT ALL PERMISSIONS ON ALL KEYSPACES TO loader")
     with tls_servers.redis() as redis:
-        redis.execute_command("ACL", "SETUSER", "loader", "reset", "on", f">{made['redis']}", "~dataflow:*", "&*", "+@all")
+        redis.execute_command("ACL", "SETUSER", "loader", "reset", "on", f">{made['redis']}", *secure.REDIS_RIGHTS.split())
     return made

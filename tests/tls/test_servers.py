@@ -71,6 +71,36 @@ def test_everything_works_with_the_right_certificates_and_logins(everything, tls
             assert status == 200 and json.loads(body) == expected[key]
 
 
+def test_the_least_rights_are_enough_and_fewer_are_not(everything, tls_servers, accounts):
+    """As SECURITY.md says: the job reads and modifies its keyspace, the service reads it."""
+    provision(everything)
+    (everything.folder / "a.jsonl").write_text(harness.line(1, "one"))
+    quoted = accounts["cassandra"].replace("'", "''")
+    rights = {"writer": ("SELECT", "MODIFY"), "reader": ("SELECT",), "stranger": ()}
+    with tls_servers.cassandra() as session:
+        for role, granted in rights.items():
+            session.execute(f"CREATE ROLE IF NOT EXISTS {role}_{everything.name} WITH LOGIN = true AND PASSWORD = '{quoted}'")
+            for right in granted:
+                session.execute(f"GRANT {right} ON KEYSPACE {everything.name} TO {role}_{everything.name}")
+
+    def become(role):
+        everything.environment["DATAFLOW_CASSANDRA_USER"] = f"{role}_{everything.name}"
+
+    become("reader")
+    run = everything.job("a.jsonl", code=4)
+    assert "does not allow this" in run.err, run.err
+    become("writer")
+    run = everything.job("a.jsonl")
+    assert run.written == 1 and "warning" not in run.err, run.err
+    become("reader")
+    with everything.microservice() as service:
+        assert service.get("/product/1")[0] == 200
+    become("stranger")
+    with everything.microservice() as service:
+        assert service.get("/product/1")[0] == 503
+        service.logged("does not allow this")
+
+
 def cassandra_cases():
     """What is wrong, the settings that make it so, the exit code, and words of the sentence."""
     def show(name):
