@@ -28,8 +28,9 @@ source "$here/lib/revision.sh"
 
 export DATAFLOW_SERVERS_DIR=${DATAFLOW_SERVERS_DIR:-$root/build/bench-servers}
 
+# prepare PROFILE...: what scripts/install.sh installs for it.
 prepare() {
-  "$root/scripts/install.sh" build test bench
+  "$root/scripts/install.sh" "$@"
   use_cargo
   build
   find_environment
@@ -51,7 +52,7 @@ stop_servers() { "$root/scripts/servers.sh" stop; }
 
 measure() {
   local kept=0
-  if servers_run; then kept=1; find_environment; else prepare; fi
+  if servers_run; then kept=1; find_environment; else prepare build test bench; fi
   if ((!kept)); then
     trap stop_servers EXIT
     trap 'exit 130' INT
@@ -63,7 +64,7 @@ measure() {
 
 # compare REVISION: what cannot be compared is said, and is no failure.
 compare() {
-  prepare
+  prepare build test
   if build_revision "$1"; then
     say "Comparing with $revision"
     "$venv/bin/python" "$root/bench/against.py" "$root/build/release" "$against/tree/build/release"
@@ -74,7 +75,7 @@ main() {
   case ${1:-} in
     -h | --help) usage_of "$0" ;;
     prepare)
-      prepare
+      prepare build test bench
       AWS_S3_BUCKET=bench "$root/scripts/servers.sh" start >/dev/null
       ;;
     stop) stop_servers ;;
