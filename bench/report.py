@@ -32,6 +32,7 @@ def median_of(entry, key):
 
 def cells(row, entry):
     middle, least, most = summary(row, entry)
+    each = row.get("each", True)
     times = ratio(row, entry)
     cpu = [sample["cpu_s"] / sample["work"] for sample in entry["samples"] if sample["cpu_s"] is not None]
     peak = [sample["peak_bytes"] for sample in entry["samples"] if sample["peak_bytes"]]
@@ -41,9 +42,9 @@ def cells(row, entry):
         number(middle) + ("/s" if row["rate"] else " s"),
         f"{number(least)}-{number(most)}",
         str(len(entry["samples"])),
-        "" if row["rate"] else number(per_second) + "/s",
+        "" if row["rate"] or not each else number(per_second) + "/s",
         "" if times is None else f"{times:.2f}",
-        f"{statistics.median(cpu) * 1e6:.2f} us" if cpu else "",
+        f"{statistics.median(cpu) * 1e6:.2f} us" if cpu and each else "",
         f"{max(peak) / 2**20:.0f} MiB" if peak else "",
         "; ".join(extras(entry)),
     ]
@@ -52,7 +53,7 @@ def cells(row, entry):
 def extras(entry):
     """What else was counted, the median of each."""
     for key in entry["samples"][0]["extra"]:
-        values = [sample["extra"][key] for sample in entry["samples"]]
+        values = [sample["extra"][key] for sample in entry["samples"] if key in sample["extra"]]
         yield f"{key} {number(statistics.median(values))}"
 
 

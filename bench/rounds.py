@@ -32,13 +32,15 @@ class Contestant:
 
 @dataclasses.dataclass
 class Row:
-    """One row of the table. `rate`: its figure is work a second, not time."""
+    """One row of the table. `rate`: its figure is work a second, not time. `each` is False where a figure for each piece of
+    work would mislead, because there was none to do."""
 
     name: str
     title: str
     unit: str
     contestants: list
     rate: bool = False
+    each: bool = True
     target: str = ""
     note: str = ""
 
@@ -72,7 +74,7 @@ def play(row, rounds, slow_rounds, settle):
             samples[contestant.who].append(sample)
             progress(f"  {row.name} round {number + 1}: {contestant.who:24} {sample.wall_s:9.3f} s  {shown(sample)}")
     return {
-        "name": row.name, "title": row.title, "unit": row.unit, "rate": row.rate, "target": row.target, "note": row.note,
+        "name": row.name, "title": row.title, "unit": row.unit, "rate": row.rate, "each": row.each, "target": row.target, "note": row.note,
         "entries": [
             {"who": who, "samples": [dataclasses.asdict(sample) for sample in taken]} for who, taken in samples.items() if taken
         ],
@@ -85,5 +87,5 @@ def shown(sample):
         parts.append(f"{sample.cpu_s / sample.work * 1e6:.2f} us CPU each")
     if sample.peak_bytes:
         parts.append(f"{sample.peak_bytes / 2**20:.0f} MiB")
-    parts += [f"{key} {value}" for key, value in sample.extra.items()]
+    parts += [f"{key} {value:.3g}" for key, value in sample.extra.items()]
     return ", ".join(parts)

@@ -75,28 +75,27 @@ def chosen_rows(context, options):
     return {name: available[name] for name in names}
 
 
-def measured(context, options):
+def measured(context, options, path):
+    """Measures row after row; what is there is written after each, so that a failure costs only what comes after it."""
     results = {
         "date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine(), "rows": [],
-        "catalogue": {"rows": context.catalogue.rows, "bytes": context.catalogue.bytes},
+        "catalogue": {"rows": context.catalogue.rows, "bytes": context.catalogue.bytes}, "left_out": context.peers.left_out,
+        "not_asked_for": sorted(set(Peers.NAMES) - set(options.peers.split(","))),
     }
+    slow_rounds = options.rounds if options.long else 1
     for name, make in chosen_rows(context, options).items():
         progress(f"{name}:")
-        row = make()
-        slow_rounds = options.rounds if options.long else 1
-        results["rows"].append(play(row, options.rounds, slow_rounds, context.settle))
-    results["left_out"] = context.peers.left_out
-    results["not_asked_for"] = sorted(set(Peers.NAMES) - set(options.peers.split(",")))
+        results["rows"].append(play(make(), options.rounds, slow_rounds, context.settle))
+        path.write_text(json.dumps(results, indent=1) + "\n")
     return results
 
 
 def main(words):
     options = arguments_of(words)
-    with Context(options) as context:
-        results = measured(context, options)
     path = pathlib.Path(options.out or ROOT / f"bench/results/{datetime.datetime.now():%Y-%m-%d-%H%M%S}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    with Context(options) as context:
+        results = measured(context, options, path)
     print(report.text(results))
     progress(f"results: {path}")
 

@@ -95,7 +95,7 @@ def embedded(context, serve):
     return Row(
         "get-embedded", "GET from the embedded store, 64 connections, one core for the service", "request",
         [Contestant("ours", serve.embedded)], rate=True, target="70,000 requests/s, aim 120,000",
-        note="with two cores wrk has the other one and may be the limit: its own share is in docs/benchmarks.md",
+        note="wrk has a core as well, and is the limit where it takes all of it",
     )
 
 

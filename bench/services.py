@@ -3,6 +3,7 @@ import contextlib
 import json
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -81,18 +82,22 @@ class Service:
 
 
 def wrk(service, seconds, ids, connections=CONNECTIONS, prefix=()):
-    """One run of wrk, one thread; its figures. Every answer has to be 200."""
+    """One run of wrk, one thread; its figures, and how much of a core it took: near 1, it is the limit. Every answer has
+    to be 200."""
     command = [
         *prefix, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", LUA, f"http://127.0.0.1:{service.port}",
         "--", ids[0], ids[1],
     ]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [str(word) for word in command], env=bare_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )
     found = re.search(r"^\{.*\}$", done.stdout, re.MULTILINE)
     if done.returncode or not found:
         raise Wrong(f"wrk ended with {done.returncode}: {done.stdout[-500:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     figures = json.loads(found.group())
+    figures["cores"] = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / figures["seconds"]
     if figures["not_ok"] or figures["errors"]:
         raise Wrong(f"not every answer was a product: {figures}")
     return figures
@@ -103,7 +108,7 @@ def under_load(service, seconds, ids, prefix=(), count=None):
     wrk(service, WARM_UP_S, ids, prefix=prefix)
     cpu_before, counted_before = measure.cpu_s(service.pid), count() if count else 0
     figures = wrk(service, seconds, ids, prefix=prefix)
-    extra = {"p99 ms": figures["p99_ms"], "p50 ms": figures["p50_ms"]}
+    extra = {"p99 ms": figures["p99_ms"], "p50 ms": figures["p50_ms"], "cores wrk took": figures["cores"]}
     if count:
         extra["reads of the store for 1,000 requests"] = (count() - counted_before) / figures["requests"] * 1000
     return Sample(
