@@ -1,0 +1,262 @@
+"""Proxies between the programs and real servers: what passes are the real bytes, and a test's rule disturbs them.
+
+HttpProxy knows requests and answers (S3); TcpProxy only bytes (Cassandra, Redis). Threads, one or two a connection.
+"""
+import contextlib
+import http.client
+import http.server
+import random
+import socket
+import struct
+import threading
+import time
+
+
+class Request:
+    """What a rule of HttpProxy sees. `number` counts the requests that the proxy has seen, from 1."""
+
+    def __init__(self, number, method, target, headers):
+        self.number, self.method, self.target, self.headers = number, method, target, headers
+
+    def is_object(self, *keys):
+        path = self.target.split("?")[0]
+        return self.method == "GET" and path.count("/") >= 2 and (not keys or path.split("/", 2)[2] in keys)
+
+    def is_listing(self):
+        return "list-type=2" in self.target
+
+    def range(self):
+        """First and last byte asked for."""
+        first, last = self.headers["Range"].removeprefix("bytes=").split("-")
+        return int(first), int(last)
+
+
+def refuse(status, code, message="disturbed by the test"):
+    """The answer that S3 gives to say so, instead of the real one."""
+
+    def act(handler, _):
+        body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'.encode()
+        handler.answer(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))], body)
+
+    return act
+
+
+def cut(share):
+    """The real answer up to this share of its body, then a reset."""
+
+    def act(handler, request):
+        status, headers, body = handler.ask(request)
+        handler.answer(status, headers, body[: int(len(body) * share)])
+        handler.reset()
+
+    return act
+
+
+def shorten(by):
+    """The real answer without its last bytes, its Content-Length made to fit: a whole answer, of the wrong length."""
+
+    def act(handler, request):
+        status, headers, body = handler.ask(request)
+        body = body[: max(0, len(body) - by)]
+        headers = [(name, str(len(body)) if name.lower() == "content-length" else value) for name, value in headers]
+        handler.answer(status, headers, body)
+
+    return act
+
+
+def lie_about_length(more):
+    """The real answer, announced as longer than it is; then an ordinary end of the connection."""
+
+    def act(handler, request):
+        status, headers, body = handler.ask(request)
+        headers = [(name, str(len(body) + more) if name.lower() == "content-length" else value) for name, value in headers]
+        handler.answer(status, headers, body)
+        handler.close_connection = True
+
+    return act
+
+
+def stall(share):
+    """The real answer up to this share of its body, and then nothing, on an open connection."""
+
+    def act(handler, request):
+        status, headers, body = handler.ask(request)
+        handler.answer(status, headers, body[: int(len(body) * share)])
+        with contextlib.suppress(OSError):  # until the client gives up
+            while handler.connection.recv(4096):
+                pass
+        handler.close_connection = True
+
+    return act
+
+
+def after(do):
+    """Does something else to the world first, then passes."""
+
+    def act(handler, request):
+        do()
+        handler.answer(*handler.ask(request))
+
+    return act
+
+
+class HttpProxy:
+    """Passes requests on to `upstream` (host:port); rule(request) may return one of the acts above."""
+
+    def __init__(self, upstream):
+        self.rule, self.requests, self.lock = None, [], threading.Lock()
+        proxy = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                with proxy.lock:
+                    request = Request(len(proxy.requests) + 1, self.command, self.path, self.headers)
+                    proxy.requests.append(request)
+                    act = proxy.rule(request) if proxy.rule else None
+                try:
+                    if act is None:
+                        self.answer(*self.ask(request))
+                    else:
+                        act(self, request)
+                except OSError:
+                    self.close_connection = True
+
+            do_HEAD = do_GET
+
+            def ask(self, request):
+                upstream_connection = http.client.HTTPConnection(upstream, timeout=60)
+                # The Host is part of what the client signed.
+                headers = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
+                upstream_connection.request(request.method, request.target, headers=headers)
+                answer = upstream_connection.getresponse()
+                body = answer.read()
+                upstream_connection.close()
+                dropped = ("connection", "transfer-encoding", "content-length")
+                kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in dropped]
+                size = answer.headers["Content-Length"] if request.method == "HEAD" else str(len(body))
+                return answer.status, kept + [("Content-Length", size or "0")], body
+
+            def answer(self, status, headers, body):
+                self.send_response_only(status)
+                for name, value in headers:
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            def reset(self):
+                self.wfile.flush()
+                reset(self.connection)
+                self.close_connection = True
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, *_):
+                pass  # clients go when they have given up
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def reset(connection):
+    """Ends a connection as a broken peer does: with RST."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
+
+class TcpProxy:
+    """Passes bytes on to `upstream`, as `mode` says at each moment:
+
+    pass; delay (each piece waits `delay_s`); hold (nothing passes, in either direction); deaf (requests pass, answers do
+    not: what a write timeout looks like); slice (pieces of a few bytes); throttle (`bytes_per_s`); refuse (connections are
+    reset at once). cut() resets all connections. Every connection counts.
+    """
+
+    def __init__(self, upstream, host="127.0.0.1", port=0):
+        self.upstream = upstream
+        self.mode, self.delay_s, self.bytes_per_s = "pass", 0.05, 200_000
+        self.connections, self.open, self.lock, self.closed = 0, set(), threading.Lock(), False
+        self.listener = socket.create_server((host, port), backlog=128)
+        self.address = self.listener.getsockname()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            if self.mode == "refuse":
+                reset(client)
+                continue
+            try:
+                server = socket.create_connection(self.upstream, timeout=10)
+            except OSError:
+                reset(client)
+                continue
+            server.settimeout(None)
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self.lock:
+                self.open.update((client, server))
+            for source, target, answers in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self.pump, args=(source, target, answers), daemon=True).start()
+
+    def pump(self, source, target, answers):
+        rng = random.Random(1)
+        try:
+            while data := source.recv(65536):
+                self.wait(answers)
+                if self.mode == "delay":
+                    time.sleep(self.delay_s)
+                elif self.mode == "throttle":
+                    time.sleep(len(data) / self.bytes_per_s)
+                elif self.mode == "slice":
+                    while data:
+                        size = rng.randint(1, 2000)
+                        target.sendall(data[:size])
+                        data = data[size:]
+                if data:
+                    target.sendall(data)
+        except OSError:
+            pass
+        finally:
+            with self.lock:
+                self.open -= {source, target}
+            reset(source)
+            reset(target)
+
+    def wait(self, answers):
+        while not self.closed and (self.mode == "hold" or (self.mode == "deaf" and answers)):
+            time.sleep(0.01)
+
+    def cut(self):
+        with self.lock:
+            now = list(self.open)
+        for one in now:
+            reset(one)
+        return len(now) // 2
+
+    def close(self):
+        self.closed = True
+        reset(self.listener)
+        self.cut()
+        self.thread.join()
