@@ -456,6 +456,32 @@ TEST_F(PipelineTest, AnObjectThatChangesWhileItIsReadIsStartedAgain) {
   EXPECT_EQ(content(options_.rejects), "bad old line\n");
 }
 
+TEST_F(PipelineTest, AnObjectThatWasStartedAgainWithRowsPutOffIsKnownAfterwards) {
+  options_.block_bytes = 64;
+  fetch_->piece = 32;
+  const auto twice = [](std::string_view first, std::string_view last) {
+    std::string text;
+    for (const auto title : {first, last}) {
+      for (ProductId id = 0; id < 50; ++id) text += line(id, title);
+    }
+    return text;
+  };
+  fetch_->put("a", twice("first", "old"));
+  load({"a"});
+  fetch_->put("a", twice("middle", "new"));
+  bool replaced = false;
+  fetch_->before_read = [&](const Object&, std::uint64_t offset) -> Result<void> {
+    if (offset > 500 && !std::exchange(replaced, true)) {
+      return fail(ErrorCode::kConflict, "changed");
+    }
+    return {};
+  };
+  EXPECT_TRUE(load({"a"}).errors.empty());
+  EXPECT_TRUE(replaced);
+  EXPECT_EQ(titles().at(7), "new");
+  EXPECT_EQ(load({"a"}).objects_skipped, 1u);
+}
+
 TEST_F(PipelineTest, AnObjectThatNeverComesToRestIsAnError) {
   fetch_->put("a", line(1, "one"));
   fetch_->put("b", line(2, "two"));

@@ -193,8 +193,9 @@ Task<Result<void>> RowStage::take_deferred() {
       auto applied = co_await apply(work);
       if (!applied) co_return std::unexpected(std::move(applied.error()));
       count(work, work.counts);
+      // Those of an attempt that was begun anew are not among them any more.
+      work.object->deferred_rows -= rows;
     }
-    work.object->deferred_rows -= rows;
     begin = end;
   }
   co_return Result<void>();
