@@ -55,7 +55,7 @@ Task<void> work(Load& load, What what) {
       auto found = co_await load.cache.find(ids, entries);
       if (!found) stop_on(found.error());
     } else if (what == What::kForget) {
-      auto newest = co_await load.cache.forget(ids, 77);
+      auto newest = co_await load.cache.forget(ids, 77, kNow + 1);
       if (!newest) stop_on(newest.error());
     } else {
       auto refused = co_await load.cache.remember(ids, entries);

@@ -1,18 +1,25 @@
-// Cache: knows which rows and which objects the store already holds. `redis` and `rocksdb` implement it.
+// Cache: knows which rows and which objects the store already holds. `redis` and `rocksdb`
+// implement it.
 //
-// The cache is advice: absent, evicted, slow or lost entries cost a write, never a row. What it says must
-// nevertheless not be wrong, and these are the rules that keep it right:
-// - It belongs to one incarnation of one table (open()). Entries of another incarnation are invisible.
-// - An entry says "the store holds content F of this row, written at T, from object O". It is made after the
+// The cache is advice: absent, evicted, slow or lost entries cost a write, never a row. What it
+// says must nevertheless not be wrong, and these are the rules that keep it right:
+// - It belongs to one incarnation of one table (open()). Entries of another incarnation are
+// invisible.
+// - An entry says "the store holds content F of this row, written at T, from object O". It is made
+// after the
 //   store's acknowledgement (remember()), only ever replaced by one with a newer time, in one step.
-// - Before a row whose entry says something else is written, the entry is made dirty (forget()): killed
-//   between the two, the next run writes the row again.
-// - An object's record says "all its rows are stored as they are in this version of it". A row that changes
-//   hands, and a row that is made dirty, delete the record of the object it came from, also when that
-//   record is only being made (begin_object()) by another job.
+// - Before a row whose entry says something else is written, the entry is made dirty (forget()):
+// killed
+//   between the two, the next run writes the row again. A dirty entry carries the newest write time
+//   that anybody is going to use: of several jobs that write the row, only the last one's
+//   remember() is taken, also when that job was killed before it could make it.
+// - An object's record says "all its rows are stored as they are in this version of it". A row that
+// changes
+//   hands, and a row that is made dirty, delete the record of the object it came from, also when
+//   that record is only being made (begin_object()) by another job.
 //
-// Thread safety: as ProductService. Errors: kUnavailable (down, slow, refused, full) or kUnauthorized;
-// after one, what the call would have changed may or may not be changed.
+// Thread safety: as ProductService. Errors: kUnavailable (down, slow, refused, full) or
+// kUnauthorized; after one, what the call would have changed may or may not be changed.
 #pragma once
 
 #include <array>
@@ -36,7 +43,8 @@ using Fingerprint = std::array<std::uint64_t, 2>;
 struct CacheEntry {
   enum class State : std::uint8_t {
     kAbsent,  // nothing is known
-    kDirty,   // a write was under way: what the store holds is not known; `time` is still the newest known
+    kDirty,  // a write is or was under way: what the store holds is not known; `time` is the newest
+             // of these writes
     kStored,  // the store holds `fingerprint`
   };
   State state = State::kAbsent;
@@ -54,41 +62,51 @@ class Cache {
 
   enum class Mode {
     kReadWrite,
-    kReadOnly,  // a dry run: open() itself changes nothing, and only find and find_objects are called
+    kReadOnly,  // a dry run: open() itself changes nothing, and only find and find_objects are
+                // called
   };
 
-  // Binds the cache to `incarnation` (see ProductService::incarnation), the version of the mapping from
-  // lines to rows, and whatever of its own makes it another cache (its server's restart). To be called before
-  // anything else, and again after disown_caches(). Old incarnations' entries are removed sooner or later.
+  // Binds the cache to `incarnation` (see ProductService::incarnation), the version of the mapping
+  // from lines to rows, and whatever of its own makes it another cache (its server's restart). To
+  // be called before anything else, and again after disown_caches(). Old incarnations' entries are
+  // removed sooner or later.
   virtual Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) = 0;
 
   // What is known of each row: entries[i] for ids[i].
-  virtual Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) = 0;
+  virtual Task<Result<void>> find(std::span<const ProductId> ids,
+                                  std::span<CacheEntry> entries) = 0;
 
-  // Makes the entries of these rows dirty before other content is written, and deletes the records of the
-  // objects that owned them, `owner` itself excepted. Returns the newest write time known of any of them
-  // (0 where none): the coming write must be newer.
-  virtual Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner) = 0;
+  // Makes the entries of these rows dirty before other content is written at `time`, and deletes
+  // the records of the objects that owned them, `owner` itself excepted. Returns the newest write
+  // time that was known of any of them (0 where none). Where that is not older than `time`, the
+  // coming write needs a newer one, and this is to be called again with it. An absent entry stays
+  // absent.
+  virtual Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+                                         WriteTime time) = 0;
 
-  // Remembers acknowledged rows: entries[i] for ids[i], state kStored. Each replaces what is there only if
-  // it is newer, or the same write (same time and content) changing hands. An owner that loses a row loses
-  // its record. Returns how many were not taken because a newer entry stands: the object that these
-  // rows come from must not be called complete.
+  // Remembers acknowledged rows: entries[i] for ids[i], state kStored. Each replaces what is there
+  // only if it is newer, or the write that a dirty entry waits for (same time), or the same write
+  // (same time and content) changing hands. An owner that loses a row loses its record. Returns how
+  // many were not taken because a newer entry stands: the object that these rows come from must not
+  // be called complete.
   virtual Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
                                              std::span<const CacheEntry> entries) = 0;
 
-  // For each object, whether its record says that exactly this version of it is stored. An object without a
-  // version never is.
+  // For each object, whether its record says that exactly this version of it is stored. An object
+  // without a version never is.
   virtual Task<Result<std::vector<bool>>> find_objects(std::span<const Object> objects) = 0;
 
-  // Marks a record as being made, before the first row of the object is compared. The token goes to end_object.
+  // Marks a record as being made, before the first row of the object is compared. The token goes to
+  // end_object.
   virtual Task<Result<std::string>> begin_object(ObjectId object) = 0;
 
-  // Makes the record, if nobody has taken a row of the object since begin_object. False if somebody has.
+  // Makes the record, if nobody has taken a row of the object since begin_object. False if somebody
+  // has.
   virtual Task<Result<bool>> end_object(const Object& object, std::string_view token) = 0;
 
-  // False when records found by find_objects during this run may have been wrong (entries were evicted, the
-  // cache was emptied or restarted since open()): objects skipped because of them have to be read after all.
+  // False when records found by find_objects during this run may have been wrong (entries were
+  // evicted, the cache was emptied or restarted since open()): objects skipped because of them have
+  // to be read after all.
   virtual Task<Result<bool>> still_trustworthy() = 0;
 };
 

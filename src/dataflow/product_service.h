@@ -1,15 +1,17 @@
-// ProductService: where products are kept. `cassandra` and `rocksdb` implement it; `mock` for tests.
+// ProductService: where products are kept. `cassandra` and `rocksdb` implement it; `mock` for
+// tests.
 //
-// Thread safety: every method may be called concurrently from any executor; the returned task resumes
-// on the caller's. Arguments given as span must stay valid until the task is done.
-// Errors: kNotFound where documented; kUnavailable when the store did not answer within its deadline
-// and retries; kUnauthorized; kInvalid when keyspace, table or their shape is not as expected.
+// Thread safety: every method may be called concurrently from any executor; the returned task
+// resumes on the caller's. Arguments given as span must stay valid until the task is done. Errors:
+// kNotFound where documented; kUnavailable when the store did not answer within its deadline and
+// retries; kUnauthorized; kInvalid when keyspace, table or their shape is not as expected.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataflow/error.h"
@@ -18,7 +20,8 @@
 
 namespace dataflow {
 
-// Microseconds since the Unix epoch: the write time of a row. Two versions of a row never share one.
+// Microseconds since the Unix epoch: the write time of a row. Two versions of a row never share
+// one.
 using WriteTime = std::int64_t;
 
 class ProductService {
@@ -33,25 +36,36 @@ class ProductService {
       std::span<const ProductId> ids) = 0;
 
   // Stores whole rows: a field that a product does not have is null afterwards, whatever it was.
-  // No id stands twice in `products`. The ids' versions are ordered by `time`: the newest holds. A store
-  // that keeps no write times (the embedded one) relies on its caller not to overlap two saves of one id.
-  // `stored` has products.size() elements, false on entry; element i is true on return when the store
-  // has acknowledged products[i] at the configured consistency, also when the result is an error. A
-  // timeout is not an acknowledgement: such a row may or may not be there.
-  // The service splits the rows into batches the server likes, bounds what is in flight, and retries.
+  // No id stands twice in `products`. The ids' versions are ordered by `time`: the newest holds. A
+  // store that keeps no write times (the embedded one) relies on its caller not to overlap two
+  // saves of one id. `stored` has products.size() elements, false on entry; element i is true on
+  // return when the store has acknowledged products[i] at the configured consistency, also when the
+  // result is an error. A timeout is not an acknowledgement: such a row may or may not be there.
+  // The service splits the rows into batches the server likes, bounds what is in flight, and
+  // retries.
   virtual Task<Result<void>> save_many(std::span<const ProductView> products, WriteTime time,
                                        std::span<bool> stored) = 0;
 
-  // What this incarnation of the table is: changes when the table is truncated, dropped and recreated,
-  // when it is another cluster's, or when disown_caches() was called. A cache belongs to one incarnation.
+  // What this incarnation of the table is: changes when the table is truncated, dropped and
+  // recreated, when it is another cluster's, or when disown_caches() was called. A cache belongs to
+  // one incarnation. Lines of text: the first names the table and stays, the last is all that
+  // disown_caches() changes.
   virtual Task<Result<std::string>> incarnation() = 0;
 
-  // Gives the table a new incarnation, so that no cache filled before is trusted again. To be called
-  // before rows are written that the cache cannot be told of. kUnauthorized where the store does not allow it.
+  // Gives the table a new incarnation, so that no cache filled before is trusted again. To be
+  // called before rows are written that the cache cannot be told of. kUnauthorized where the store
+  // does not allow it.
   virtual Task<Result<void>> disown_caches() = 0;
 
-  // Makes everything written so far survive a loss of power where the store leaves that to its caller.
+  // Makes everything written so far survive a loss of power where the store leaves that to its
+  // caller.
   virtual Task<Result<void>> flush() = 0;
 };
+
+// What two incarnations have in common when the rows are still those of one table (see
+// incarnation()).
+inline std::string_view table_of(std::string_view incarnation) {
+  return incarnation.substr(0, incarnation.rfind('\n'));
+}
 
 }  // namespace dataflow

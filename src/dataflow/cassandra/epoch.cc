@@ -28,6 +28,8 @@ std::optional<std::string_view> take_element(std::string_view& bytes) {
   return element;
 }
 
+constexpr std::string_view kNone = "none";
+
 std::string_view take_word(std::string_view& text) {
   const auto end = std::min(text.find(' '), text.size());
   const std::string_view word = text.substr(0, end);
@@ -76,6 +78,25 @@ std::optional<Epoch> advance(const std::optional<Epoch>& known, const Truncation
   Epoch next = *known;
   next.nodes.insert(answers.begin(), answers.end());
   return next;
+}
+
+Epoch disowned(const std::optional<Epoch>& known, const Truncations& answers,
+               std::string_view fresh) {
+  const auto advanced = advance(known, answers, fresh);
+  Epoch next = advanced ? *advanced : Epoch{.token = {}, .nodes = answers};
+  next.token = std::string(table_part(advanced)).append("/").append(fresh);
+  return next;
+}
+
+std::string_view table_part(const std::optional<Epoch>& epoch) {
+  if (!epoch) return kNone;
+  return std::string_view(epoch->token).substr(0, epoch->token.find('/'));
+}
+
+std::string_view caches_part(const std::optional<Epoch>& epoch) {
+  if (!epoch) return kNone;
+  const auto slash = epoch->token.find('/');
+  return slash == std::string::npos ? kNone : std::string_view(epoch->token).substr(slash + 1);
 }
 
 Result<TruncationTime> truncation_time(std::string_view map, std::string_view table_id) {

@@ -33,6 +33,8 @@ inline constexpr TruncationTime kNeverTruncated = 0;
 using Truncations = std::map<std::string, TruncationTime>;
 
 struct Epoch {
+  // "<table>/<caches>": the first part changes with the table, the second by disowned(). A token
+  // without a second part is a first one.
   std::string token;
   Truncations nodes;
 
@@ -48,6 +50,15 @@ Epoch parse_epoch(std::string_view text);
 // nothing has happened. A changed token is `fresh`.
 std::optional<Epoch> advance(const std::optional<Epoch>& known, const Truncations& answers,
                              std::string_view fresh);
+
+// What has to be kept when every cache filled so far is to be distrusted: `advance`, and a new
+// second part of the token.
+Epoch disowned(const std::optional<Epoch>& known, const Truncations& answers,
+               std::string_view fresh);
+
+// The parts of the token; "none" where there is no epoch, or no second part.
+std::string_view table_part(const std::optional<Epoch>& epoch);
+std::string_view caches_part(const std::optional<Epoch>& epoch);
 
 // The time in system.local.truncated_at (map<uuid, blob>: commit log position, then 8 bytes of
 // milliseconds; cassandra SystemKeyspace.truncationAsMapEntry) for this table id (16 bytes).

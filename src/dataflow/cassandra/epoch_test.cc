@@ -67,6 +67,32 @@ TEST(Advance, ANodeThatJoinsIsTakenIntoTheRecord) {
   EXPECT_EQ(advance(joined, {{"d", kNeverTruncated}}, "new")->token, "t1");
 }
 
+TEST(Disowned, ChangesWhatCachesBelongToAndNotTheTable) {
+  const Epoch once = disowned(kKnown, kKnown.nodes, "new");
+  EXPECT_EQ(table_part(once), "t1");
+  EXPECT_EQ(caches_part(once), "new");
+  EXPECT_EQ(once.nodes, kKnown.nodes);
+  const Epoch twice = disowned(once, {{"a", 100}}, "newer");
+  EXPECT_EQ(table_part(twice), "t1");
+  EXPECT_EQ(caches_part(twice), "newer");
+  EXPECT_EQ(twice.nodes, kKnown.nodes) << "what is known of the others is kept";
+  EXPECT_EQ(advance(twice, {{"b", 101}}, "x"), twice);
+}
+
+TEST(Disowned, WithoutARecordTheTableIsTheOneThatWasNeverTruncated) {
+  const Epoch first = disowned(std::nullopt, {{"a", kNeverTruncated}}, "new");
+  EXPECT_EQ(table_part(first), table_part(std::nullopt));
+  EXPECT_EQ(caches_part(first), "new");
+  EXPECT_EQ(parse_epoch(to_text(first)), first);
+}
+
+TEST(Disowned, ATruncationChangesTheTableAllTheSame) {
+  const Epoch once = disowned(kKnown, {{"a", 500}}, "new");
+  EXPECT_EQ(table_part(once), "new");
+  EXPECT_EQ(table_part(*advance(once, {{"a", 600}}, "newer")), "newer");
+  EXPECT_EQ(caches_part(*advance(once, {{"a", 600}}, "newer")), "none");
+}
+
 TEST(Advance, NobodyWhoCanVouchIsAChange) {
   EXPECT_EQ(advance(kKnown, {{"d", 100}}, "new")->token, "new");
   EXPECT_EQ(advance(kKnown, {{"d", kNeverTruncated}}, "new")->token, "new");

@@ -46,7 +46,7 @@ Task<Result<std::string>> Incarnations::settle(bool renew) {
     const std::optional<Epoch> known =
         seen->epoch ? std::optional(parse_epoch(*seen->epoch)) : std::nullopt;
     const std::string fresh = fresh_token();
-    const std::optional<Epoch> next = renew ? Epoch{.token = fresh, .nodes = seen->truncations}
+    const std::optional<Epoch> next = renew ? disowned(known, seen->truncations, fresh)
                                             : advance(known, seen->truncations, fresh);
     if (next == known) co_return describe(*seen, known);
     auto kept = co_await keep(*seen, *next);
@@ -59,8 +59,12 @@ Task<Result<std::string>> Incarnations::settle(bool renew) {
 }
 
 std::string Incarnations::describe(const Seen& seen, const std::optional<Epoch>& epoch) const {
-  return "cassandra\ncluster " + seen.cluster + "\nkeyspace " + keyspace_ + "\ntable " +
-         hexadecimal(seen.table_id) + "\nepoch " + (epoch ? epoch->token : "none");
+  // The first line is that of all incarnations of this table, and of no other table.
+  std::string text = "cassandra cluster " + seen.cluster + " keyspace " + keyspace_;
+  text.append("\ntable ").append(hexadecimal(seen.table_id));
+  text.append("\nepoch ").append(table_part(epoch));
+  text.append("\ncaches ").append(caches_part(epoch));
+  return text;
 }
 
 Task<Result<Incarnations::Seen>> Incarnations::look() {

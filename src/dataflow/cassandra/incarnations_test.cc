@@ -163,6 +163,34 @@ TEST_F(IncarnationsTest, RenewingChangesItEachTime) {
   EXPECT_NE(twice, before);
 }
 
+TEST_F(IncarnationsTest, ATruncationIsToldFromARenewal) {
+  const std::string before = current();
+  ASSERT_TRUE(run(incarnations_.renew()));
+  const std::string renewed = current();
+  EXPECT_NE(renewed, before);
+  EXPECT_EQ(table_of(renewed), table_of(before));
+  nodes_['a'] = 100;
+  const std::string truncated = current();
+  EXPECT_NE(table_of(truncated), table_of(renewed));
+  ASSERT_TRUE(run(incarnations_.renew()));
+  EXPECT_EQ(table_of(current()), table_of(truncated));
+}
+
+// By the first line a cache knows which of its generations belong to one table and are over.
+TEST_F(IncarnationsTest, OfOneTableAllHaveTheFirstLineInCommonAndNoOtherTable) {
+  const auto first_line = [](const std::string& text) { return text.substr(0, text.find('\n')); };
+  const std::string before = current();
+  table_id_ = std::string(16, '\2');
+  nodes_['a'] = 100;
+  EXPECT_EQ(first_line(current()), first_line(before));
+  Incarnations other(connection_, "other");
+  epoch_table_ = false;
+  nodes_['a'] = 0;
+  const auto elsewhere = run(other.current());
+  ASSERT_TRUE(elsewhere) << elsewhere.error().describe();
+  EXPECT_NE(first_line(*elsewhere), first_line(before));
+}
+
 TEST_F(IncarnationsTest, AgreesWithWhoeverWasFaster) {
   nodes_['a'] = 100;
   rivals_ = 1;

@@ -16,7 +16,8 @@ class Cache : public dataflow::Cache {
 
   Method<Result<void>(std::string_view, Mode)> open_fn{"Cache::open"};
   Method<Result<void>(std::span<const ProductId>, std::span<CacheEntry>)> find_fn{"Cache::find"};
-  Method<Result<WriteTime>(std::span<const ProductId>, ObjectId)> forget_fn{"Cache::forget"};
+  Method<Result<WriteTime>(std::span<const ProductId>, ObjectId, WriteTime)> forget_fn{
+      "Cache::forget"};
   Method<Result<std::size_t>(std::span<const ProductId>, std::span<const CacheEntry>)> remember_fn{
       "Cache::remember"};
   Method<Result<std::vector<bool>>(std::span<const Object>)> find_objects_fn{"Cache::find_objects"};
@@ -30,8 +31,9 @@ class Cache : public dataflow::Cache {
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override {
     return find_fn(ids, entries);
   }
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner) override {
-    return forget_fn(ids, owner);
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+                                 WriteTime time) override {
+    return forget_fn(ids, owner, time);
   }
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
                                      std::span<const CacheEntry> entries) override {

@@ -52,8 +52,8 @@ class CacheContract : public testing::TestWithParam<CacheContractParam> {
     EXPECT_TRUE(not_taken) << not_taken.error().describe();
     return not_taken.value_or(0);
   }
-  WriteTime forget(std::vector<ProductId> ids, ObjectId owner) {
-    const auto newest = wait(cache_->forget(ids, owner));
+  WriteTime forget(std::vector<ProductId> ids, ObjectId owner, WriteTime time) {
+    const auto newest = wait(cache_->forget(ids, owner, time));
     EXPECT_TRUE(newest) << newest.error().describe();
     return newest.value_or(-1);
   }
@@ -80,7 +80,7 @@ TEST_P(CacheContract, UsedBeforeItIsOpenedItIsAnError) {
   CacheEntry entries[1];
   const ProductId ids[] = {1};
   EXPECT_FALSE(wait(unopened->find(ids, entries)));
-  EXPECT_FALSE(wait(unopened->forget(ids, 1)));
+  EXPECT_FALSE(wait(unopened->forget(ids, 1, 1)));
   EXPECT_FALSE(wait(unopened->begin_object(1)));
   EXPECT_FALSE(wait(unopened->still_trustworthy()));
 }
@@ -88,7 +88,8 @@ TEST_P(CacheContract, UsedBeforeItIsOpenedItIsAnError) {
 TEST_P(CacheContract, AtFirstNothingIsKnown) {
   EXPECT_EQ(find(1), CacheEntry{});
   EXPECT_FALSE(has_record(object_));
-  EXPECT_EQ(forget({1, 2}, owner_), 0);
+  EXPECT_EQ(forget({1, 2}, owner_, 1), 0);
+  EXPECT_EQ(find(1), CacheEntry{});
   EXPECT_TRUE(*wait(cache_->still_trustworthy()));
 }
 
@@ -124,21 +125,38 @@ TEST_P(CacheContract, TheSameWriteMayChangeHands) {
 TEST_P(CacheContract, AForgottenRowIsDirtyAndTellsItsTime) {
   ASSERT_EQ(remember(1, stored(1, 10, owner_)), 0u);
   ASSERT_EQ(remember(2, stored(1, 12, owner_)), 0u);
-  EXPECT_EQ(forget({1, 2, 3}, owner_), 12);
+  EXPECT_EQ(forget({1, 2, 3}, owner_, 11), 12) << "row 2 needs a newer time than 11";
   EXPECT_EQ(find(1).state, State::kDirty);
-  EXPECT_EQ(find(1).time, 10);
+  EXPECT_EQ(find(1).time, 11);
   EXPECT_EQ(find(1).fingerprint, Fingerprint{});
-  EXPECT_EQ(forget({1}, owner_), 10);
+  EXPECT_EQ(find(2).state, State::kDirty);
+  EXPECT_EQ(find(2).time, 12) << "never older than it was";
+  EXPECT_EQ(find(3), CacheEntry{});
+  EXPECT_EQ(forget({1, 2, 3}, owner_, 13), 12);
+  EXPECT_EQ(find(1).time, 13);
+  EXPECT_EQ(find(2).time, 13);
 }
 
-TEST_P(CacheContract, ADirtyRowTakesOnlyANewerWrite) {
+TEST_P(CacheContract, ADirtyRowTakesTheWriteThatItWaitsForAndNoOlderOne) {
   ASSERT_EQ(remember(1, stored(1, 10, owner_)), 0u);
-  forget({1}, owner_);
+  forget({1}, owner_, 11);
   EXPECT_EQ(remember(1, stored(1, 10, owner_)), 1u);
   EXPECT_EQ(remember(1, stored(2, 9, owner_)), 1u);
   EXPECT_EQ(find(1).state, State::kDirty);
   EXPECT_EQ(remember(1, stored(2, 11, owner_)), 0u);
   EXPECT_EQ(find(1), stored(2, 11, owner_));
+}
+
+// The later one's write holds in the store, whether it lives to remember it or not.
+TEST_P(CacheContract, OfTwoWhoMadeARowDirtyOnlyTheLaterOnesWriteIsTaken) {
+  ASSERT_EQ(remember(1, stored(1, 10, owner_)), 0u);
+  EXPECT_EQ(forget({1}, owner_, 11), 10);
+  EXPECT_EQ(forget({1}, other_, 12), 11) << "each is told of the other";
+  EXPECT_EQ(remember(1, stored(2, 11, owner_)), 1u);
+  EXPECT_EQ(find(1).state, State::kDirty);
+  EXPECT_EQ(remember(1, stored(3, 12, other_)), 0u);
+  EXPECT_EQ(find(1), stored(3, 12, other_));
+  EXPECT_EQ(remember(1, stored(2, 11, owner_)), 1u);
 }
 
 TEST_P(CacheContract, ARecordIsOfExactlyOneVersion) {
@@ -200,12 +218,12 @@ TEST_P(CacheContract, ARowThatIsNotTakenTakesNothingWithIt) {
 TEST_P(CacheContract, ARowMadeDirtyByAnotherTakesTheRecordWithIt) {
   ASSERT_EQ(remember(1, stored(1, 10, owner_)), 0u);
   ASSERT_TRUE(make_record(object_));
-  forget({1}, other_);
+  forget({1}, other_, 11);
   EXPECT_FALSE(has_record(object_));
 
   const auto token = wait(cache_->begin_object(owner_));
   ASSERT_EQ(remember(1, stored(3, 12, owner_)), 0u);
-  forget({1}, other_);
+  forget({1}, other_, 13);
   EXPECT_FALSE(*wait(cache_->end_object(object_, *token)));
 }
 
@@ -213,7 +231,7 @@ TEST_P(CacheContract, AnObjectsOwnWritesLeaveItsRecordAlone) {
   ASSERT_EQ(remember(1, stored(1, 10, owner_)), 0u);
   const auto token = wait(cache_->begin_object(owner_));
   ASSERT_TRUE(token);
-  forget({1}, owner_);
+  forget({1}, owner_, 11);
   ASSERT_EQ(remember(1, stored(2, 11, owner_)), 0u);
   EXPECT_TRUE(*wait(cache_->end_object(object_, *token)));
   EXPECT_TRUE(has_record(object_));
@@ -225,7 +243,7 @@ TEST_P(CacheContract, OpenedForAnotherIncarnationItIsEmpty) {
   ASSERT_TRUE(wait(cache_->open("incarnation b")));
   EXPECT_EQ(find(1), CacheEntry{});
   EXPECT_FALSE(has_record(object_));
-  EXPECT_EQ(forget({1}, owner_), 0);
+  EXPECT_EQ(forget({1}, owner_, 1), 0);
   EXPECT_EQ(remember(1, stored(2, 1, other_)), 0u);
   EXPECT_EQ(find(1), stored(2, 1, other_));
 }
@@ -261,7 +279,7 @@ TEST_P(CacheContract, ManyRowsInOneCallAreEachTheirOwn) {
   std::vector<CacheEntry> found(kRows);
   ASSERT_TRUE(wait(cache_->find(ids, found)));
   EXPECT_EQ(found, entries);
-  EXPECT_EQ(forget(ids, other_), static_cast<WriteTime>(kRows));
+  EXPECT_EQ(forget(ids, other_, kRows + 1), static_cast<WriteTime>(kRows));
   ASSERT_TRUE(wait(cache_->find(ids, found)));
   for (const CacheEntry& entry : found) ASSERT_EQ(entry.state, State::kDirty);
 }
@@ -269,7 +287,7 @@ TEST_P(CacheContract, ManyRowsInOneCallAreEachTheirOwn) {
 TEST_P(CacheContract, NothingAskedIsNothingAnswered) {
   EXPECT_TRUE(wait(cache_->find({}, {})));
   EXPECT_EQ(*wait(cache_->remember({}, {})), 0u);
-  EXPECT_EQ(*wait(cache_->forget({}, owner_)), 0);
+  EXPECT_EQ(*wait(cache_->forget({}, owner_, 1)), 0);
   EXPECT_TRUE(wait(cache_->find_objects({}))->empty());
 }
 

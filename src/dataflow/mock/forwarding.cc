@@ -24,8 +24,8 @@ Cache::Cache(dataflow::Cache& inner) {
   find_fn = [&inner](std::span<const ProductId> ids, std::span<CacheEntry> entries) {
     return inner.find(ids, entries);
   };
-  forget_fn = [&inner](std::span<const ProductId> ids, ObjectId owner) {
-    return inner.forget(ids, owner);
+  forget_fn = [&inner](std::span<const ProductId> ids, ObjectId owner, WriteTime time) {
+    return inner.forget(ids, owner, time);
   };
   remember_fn = [&inner](std::span<const ProductId> ids, std::span<const CacheEntry> entries) {
     return inner.remember(ids, entries);

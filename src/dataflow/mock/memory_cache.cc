@@ -40,16 +40,21 @@ Task<Result<void>> MemoryCache::find(std::span<const ProductId> ids,
   co_return Result<void>{};
 }
 
-Task<Result<WriteTime>> MemoryCache::forget(std::span<const ProductId> ids, ObjectId owner) {
+Task<Result<WriteTime>> MemoryCache::forget(std::span<const ProductId> ids, ObjectId owner,
+                                            WriteTime time) {
   const std::lock_guard lock(mutex_);
   if (!opened()) co_return not_open();
   WriteTime newest = 0;
   for (const ProductId id : ids) {
     const auto entry = entries_.find(id);
+    if (entry != entries_.end()) newest = std::max(newest, entry->second.time);
+  }
+  for (const ProductId id : ids) {
+    const auto entry = entries_.find(id);
     if (entry == entries_.end()) continue;
-    newest = std::max(newest, entry->second.time);
     if (entry->second.owner != owner) records_.erase(entry->second.owner);
     entry->second.state = CacheEntry::State::kDirty;
+    entry->second.time = std::max(entry->second.time, time);
     entry->second.repeated = false;
     entry->second.fingerprint = {};
   }
@@ -61,8 +66,8 @@ bool MemoryCache::take(ProductId id, const CacheEntry& entry) {
   const auto [place, inserted] = entries_.try_emplace(id, entry);
   if (inserted) return true;
   CacheEntry& known = place->second;
-  const bool same_write = known.state == CacheEntry::State::kStored && known.time == entry.time &&
-                          known.fingerprint == entry.fingerprint;
+  const bool same_write = known.time == entry.time && (known.state == CacheEntry::State::kDirty ||
+                                                       known.fingerprint == entry.fingerprint);
   if (entry.time <= known.time && !same_write) return false;
   if (known.owner != entry.owner) records_.erase(known.owner);
   known = entry;

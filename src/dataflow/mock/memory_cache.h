@@ -2,7 +2,6 @@
 // For tests of what stands above a cache, and the reference that other caches are compared with.
 //
 // Where the contract leaves a choice:
-// - forget() leaves an absent entry absent: there is nothing that could be wrong.
 // - A dirty entry keeps the owner it had.
 // - Of several begin_object() of one object the last holds; the tokens before it are worth nothing.
 //
@@ -20,7 +19,8 @@ class MemoryCache : public dataflow::Cache {
  public:
   Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) override;
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override;
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner) override;
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+                                 WriteTime time) override;
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
                                      std::span<const CacheEntry> entries) override;
   Task<Result<std::vector<bool>>> find_objects(std::span<const Object> objects) override;

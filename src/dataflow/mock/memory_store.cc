@@ -55,7 +55,7 @@ Result<void> MemoryStore::save_one(const ProductView& view, WriteTime time, bool
 
 Task<Result<std::string>> MemoryStore::incarnation() {
   const std::lock_guard lock(mutex_);
-  co_return "memory\n" + std::to_string(epoch_);
+  co_return "memory\n" + std::to_string(truncations_) + "\n" + std::to_string(epoch_);
 }
 
 Task<Result<void>> MemoryStore::disown_caches() {
@@ -106,7 +106,7 @@ std::size_t MemoryStore::ties() const {
 void MemoryStore::truncate() {
   const std::lock_guard lock(mutex_);
   rows_.clear();
-  ++epoch_;
+  ++truncations_;
 }
 
 }  // namespace dataflow::mock

@@ -56,6 +56,7 @@ class MemoryStore : public dataflow::ProductService {
   std::size_t flushes_ = 0;
   std::size_t ties_ = 0;
   std::size_t epoch_ = 1;
+  std::size_t truncations_ = 1;
 };
 
 }  // namespace dataflow::mock

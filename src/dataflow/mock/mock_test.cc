@@ -36,7 +36,7 @@ TEST(Mock, AMethodWithoutAFunctionIsAnErrorThatNamesIt) {
   Fetch fetch;
   Reader reader;
   EXPECT_EQ(wait(products.find(1)).error().message, "ProductService::find was not expected");
-  EXPECT_EQ(wait(cache.forget({}, 0)).error().message, "Cache::forget was not expected");
+  EXPECT_EQ(wait(cache.forget({}, 0, 1)).error().message, "Cache::forget was not expected");
   EXPECT_EQ(wait(fetch.list("x")).error().message, "Fetch::list was not expected");
   EXPECT_EQ(wait(reader.read({})).error().code, ErrorCode::kInternal);
 }

@@ -33,14 +33,11 @@ void GuardedCache::switch_off(const Error& error) {
       error.describe());
 }
 
-Task<Result<void>> GuardedCache::open(bool dry_run) {
-  if (!on_) co_return Result<void>();
-  auto incarnation = co_await store_.incarnation();
-  if (!incarnation) co_return std::unexpected(std::move(incarnation.error()));
-  auto opened = co_await cache_->open(*incarnation,
+Task<void> GuardedCache::open(std::string incarnation, bool dry_run) {
+  if (!on_) co_return;
+  auto opened = co_await cache_->open(incarnation,
                                       dry_run ? Cache::Mode::kReadOnly : Cache::Mode::kReadWrite);
   if (!opened) switch_off(opened.error());
-  co_return Result<void>();
 }
 
 Task<bool> GuardedCache::find(std::span<const ProductId> ids, std::span<CacheEntry> entries) {
@@ -50,10 +47,10 @@ Task<bool> GuardedCache::find(std::span<const ProductId> ids, std::span<CacheEnt
   co_return found.has_value();
 }
 
-Task<std::optional<WriteTime>> GuardedCache::forget(std::span<const ProductId> ids,
-                                                    ObjectId owner) {
+Task<std::optional<WriteTime>> GuardedCache::forget(std::span<const ProductId> ids, ObjectId owner,
+                                                    WriteTime time) {
   if (!on_) co_return std::nullopt;
-  auto forgotten = co_await attempt([&] { return cache_->forget(ids, owner); });
+  auto forgotten = co_await attempt([&] { return cache_->forget(ids, owner, time); });
   if (forgotten) co_return *forgotten;
   switch_off(forgotten.error());
   co_return std::nullopt;

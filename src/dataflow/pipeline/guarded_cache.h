@@ -29,13 +29,14 @@ class GuardedCache {
 
   bool on() const { return on_; }
 
-  // Binds the cache to the store's incarnation.
-  Task<Result<void>> open(bool dry_run);
+  // Binds the cache to the store's incarnation; a failure switches it off.
+  Task<void> open(std::string incarnation, bool dry_run);
 
   // False where nothing is known; the entries are then as they were.
   Task<bool> find(std::span<const ProductId> ids, std::span<CacheEntry> entries);
   // See Cache::forget; nullopt where the cache could not be told.
-  Task<std::optional<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner);
+  Task<std::optional<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+                                        WriteTime time);
   // How many were refused (see Cache::remember); nullopt where the cache could not be told.
   Task<std::optional<std::size_t>> remember(std::span<const ProductId> ids,
                                             std::span<const CacheEntry> entries);

@@ -23,8 +23,9 @@ Pipeline::Pipeline(Options options, Parts parts, boost::asio::any_io_executor ex
 Pipeline::~Pipeline() = default;
 
 Task<Result<Summary>> Pipeline::run() {
-  auto opened = co_await cache_.open(options_.dry_run);
-  if (!opened) co_return std::unexpected(std::move(opened.error()));
+  auto learned = co_await learn_table();
+  if (!learned) co_return std::unexpected(std::move(learned.error()));
+  co_await cache_.open(incarnation_, options_.dry_run);
   co_await read_listing(false);
   // Objects were skipped on the cache's word. If that word may have been wrong since (entries
   // evicted or lost while this run wrote rows), they are read after all.
@@ -41,7 +42,47 @@ Task<Result<Summary>> Pipeline::run() {
     auto flushed = co_await parts_.store->flush();
     if (!flushed) run_failed(std::move(flushed.error()));
   }
+  co_await check_table();
   co_return summary();
+}
+
+// The incarnation that this run's rows go to, and that its cache has to belong to.
+Task<Result<void>> Pipeline::learn_table() {
+  if (!cache_.on() && options_.dry_run) co_return Result<void>();
+  auto incarnation = co_await parts_.store->incarnation();
+  if (incarnation) {
+    incarnation_ = std::move(*incarnation);
+  } else if (cache_.on() || incarnation.error().code != ErrorCode::kUnauthorized) {
+    co_return std::unexpected(std::move(incarnation.error()));
+  }
+  co_return Result<void>();
+}
+
+// A table that was truncated or made anew during the run has lost what was written before, and no
+// write has failed because of it. (One that lost everything after a run that wrote nothing is
+// found by the next run.)
+Task<void> Pipeline::check_table() {
+  bool refused = false;
+  {
+    std::lock_guard lock(mutex_);
+    for (const Error& error : errors_) refused = refused || error.code == ErrorCode::kInvalid;
+  }
+  const bool wrote = progress_.counts().written > 0 && !stop_.stopped();
+  if (options_.dry_run || incarnation_.empty() || !(wrote || refused)) co_return;
+  auto now = co_await parts_.store->incarnation();
+  if (now && table_of(*now) == table_of(incarnation_)) co_return;
+  if (now) {
+    run_failed(
+        {ErrorCode::kConflict,
+         "the table of products was truncated, or made anew, while this run wrote to it, and "
+         "may lack rows: run the job again, which writes all of them",
+         ""});
+  } else if (now.error().code == ErrorCode::kInvalid) {
+    run_failed(std::move(now.error()));
+  } else if (wrote) {
+    parts_.warn("whether the table was truncated during the run is not known: " +
+                now.error().describe());
+  }
 }
 
 Summary Pipeline::summary() {

@@ -72,6 +72,8 @@ class Pipeline {
   bool reject(const ObjectState& object, const RejectedLine& line);
   void count_rejected(ObjectState& object, std::uint64_t lines);
   Task<void> make_records();
+  Task<Result<void>> learn_table();
+  Task<void> check_table();
   void source_failed(const ObjectState& object, Error error);
   void run_failed(Error error);
   Summary summary();
@@ -92,6 +94,7 @@ class Pipeline {
   Budget objects_;
   Budget buffers_;
   TaskGroup readers_;
+  std::string incarnation_;  // of the table when the run began; empty: not known
 
   std::mutex mutex_;  // of what follows
   std::vector<Error> errors_;

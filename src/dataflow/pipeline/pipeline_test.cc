@@ -20,6 +20,7 @@
 #include "dataflow/mock/memory_store.h"
 #include "dataflow/mock/product_service.h"
 #include "dataflow/mock/wait.h"
+#include "dataflow/pipeline/write_clock.h"
 
 namespace dataflow::pipeline {
 namespace {
@@ -556,7 +557,7 @@ TEST_F(PipelineTest, TwoJobsOneAfterTheOtherInterleavedEndAsOneOfThem) {
               std::vector<CacheEntry> those) -> Task<Result<std::size_t>> {
       if (!std::exchange(ran, true)) {
         const std::vector<ProductId> taken{1};
-        auto forgotten = co_await cache.forget(taken, object_id("y"));
+        auto forgotten = co_await cache.forget(taken, object_id("y"), those.front().time + 1);
         if (!forgotten) co_return std::unexpected(forgotten.error());
       }
       auto remembered = co_await cache.remember(these, those);
@@ -571,6 +572,107 @@ TEST_F(PipelineTest, TwoJobsOneAfterTheOtherInterleavedEndAsOneOfThem) {
   const Summary again = load({"x"});
   EXPECT_EQ(again.objects_skipped, 0u);
   EXPECT_EQ(again.counts.written, 1u);
+}
+
+TEST_F(PipelineTest, ATableTruncatedDuringTheRunIsAnErrorAndFilledByTheNextRun) {
+  fetch_->put("a", line(1, "one"));
+  fetch_->put("b", line(2, "two"));
+  options_.objects_in_flight = 1;
+  mock::ProductService truncated(store_);
+  bool done = false;
+  truncated.save_many_fn = [&](std::span<const ProductView> products, WriteTime time,
+                               std::span<bool> stored) {
+    if (products.front().id == 2 && !std::exchange(done, true)) store_.truncate();
+    return store_.save_many(products, time, stored);
+  };
+  store_used_ = &truncated;
+  const Summary first = load({"*"});
+  ASSERT_EQ(first.errors.size(), 1u);
+  EXPECT_NE(first.errors.front().message.find("run the job again"), std::string::npos);
+  EXPECT_EQ(titles(), (Titles{{2, "two"}}));
+  EXPECT_EQ(load({"*"}).counts.written, 2u);
+  EXPECT_EQ(titles(), (Titles{{1, "one"}, {2, "two"}}));
+  EXPECT_EQ(load({"*"}).counts.written, 0u);
+}
+
+TEST_F(PipelineTest, CachesDisownedDuringTheRunAreNoTruncation) {
+  fetch_->put("a", line(1, "one"));
+  mock::ProductService disowned(store_);
+  disowned.save_many_fn = [&](std::span<const ProductView> products, WriteTime time,
+                              std::span<bool> stored) {
+    EXPECT_TRUE(mock::wait(store_.disown_caches()));
+    return store_.save_many(products, time, stored);
+  };
+  store_used_ = &disowned;
+  EXPECT_TRUE(load({"*"}).errors.empty());
+}
+
+TEST_F(PipelineTest, AStoreThatCannotSayWhetherItWasTruncatedCostsAWarning) {
+  fetch_->put("a", line(1, "one"));
+  mock::ProductService silent(store_);
+  int asked = 0;
+  silent.incarnation_fn = [&]() -> Task<Result<std::string>> {
+    return [](MemoryStore& store, bool first) -> Task<Result<std::string>> {
+      if (!first) co_return fail(ErrorCode::kUnavailable, "nobody answers");
+      auto known = co_await store.incarnation();
+      co_return known;
+    }(store_, asked++ == 0);
+  };
+  store_used_ = &silent;
+  EXPECT_TRUE(load({"*"}).errors.empty());
+  EXPECT_EQ(asked, 2);
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_NE(warnings_.front().find("nobody answers"), std::string::npos);
+}
+
+// Another job that writes each row of a save_many once more, later, and is killed before it
+// remembers.
+class KilledJob {
+ public:
+  KilledJob(MemoryStore& store, MemoryCache& cache) : store_(store), cache_(cache) {}
+
+  Task<Result<void>> overwrite(ProductId id, WriteTime after) {
+    const std::vector<ProductId> ids{id};
+    const WriteTime time = after + WriteClock::kStepUs;
+    auto forgotten = co_await cache_.forget(ids, object_id("y"), time);
+    if (!forgotten) co_return std::unexpected(forgotten.error());
+    Product product;
+    product.id = id;
+    product.title = "y";
+    const std::vector<ProductView> views{view_of(product)};
+    bool stored = false;
+    auto saved = co_await store_.save_many(views, time, std::span(&stored, 1));
+    co_return saved;
+  }
+
+ private:
+  MemoryStore& store_;
+  MemoryCache& cache_;
+};
+
+TEST_F(PipelineTest, AJobKilledBeforeItRemembersLeavesNoEntryOfTheWriteThatLost) {
+  fetch_->put("x", line(1, "x"));
+  load({"x"});
+  fetch_->put("x", line(1, "x, new"));
+  KilledJob killed(store_, cache_);
+  mock::ProductService interleaved(store_);
+  interleaved.save_many_fn = [&](std::span<const ProductView> products, WriteTime time,
+                                 std::span<bool> stored) -> Task<Result<void>> {
+    return [](KilledJob& other, MemoryStore& store, std::span<const ProductView> rows,
+              WriteTime when, std::span<bool> acknowledged) -> Task<Result<void>> {
+      auto overwritten = co_await other.overwrite(rows.front().id, when);
+      if (!overwritten) co_return overwritten;
+      auto saved = co_await store.save_many(rows, when, acknowledged);
+      co_return saved;
+    }(killed, store_, products, time, stored);
+  };
+  store_used_ = &interleaved;
+  load({"x"});
+  EXPECT_EQ(titles(), (Titles{{1, "y"}}));
+  store_used_ = &store_;
+  load({"x"});
+  EXPECT_EQ(titles(), (Titles{{1, "x, new"}})) << "the loser's entry was believed";
+  EXPECT_EQ(load({"x"}).counts.written, 0u);
 }
 
 }  // namespace

@@ -231,18 +231,25 @@ Task<void> RowStage::take_over(Work& work) {
 }
 
 // Tells the cache, before anything is written, that what it says of these rows will not hold any
-// more. Killed between this and remember(), the next run writes them again. False where the cache
-// could not be told.
-Task<bool> RowStage::make_dirty(Work& work, WriteTime& newest) {
+// more. Killed between this and remember(), the next run writes them again. `time` is that of the
+// coming write: newer afterwards than everything that the cache knows of these rows. False where
+// the cache could not be told.
+Task<bool> RowStage::make_dirty(Work& work, bool replaces_written, WriteTime& time) {
   std::vector<ProductId> ids;
   for (const auto& row : work.rows) {
     if (row.action == Action::kChange) ids.push_back(row.row->product.id);
   }
   if (!work.known || !cache_.on()) co_return false;
   if (ids.empty()) co_return true;
-  const auto forgotten = co_await cache_.forget(ids, work.object->id);
-  if (forgotten) newest = *forgotten;
-  co_return forgotten.has_value();
+  // Once where nobody else writes these rows; again where another one's time was newer.
+  constexpr int kMostTimes = 16;
+  for (int i = 0; i < kMostTimes; ++i) {
+    const auto newest = co_await cache_.forget(ids, work.object->id, time);
+    if (!newest) co_return false;
+    if (*newest < time) co_return true;
+    time = co_await clock_.next(*newest, replaces_written);
+  }
+  co_return false;
 }
 
 Task<Result<void>> RowStage::write(Work& work) {
@@ -276,14 +283,12 @@ Task<Result<void>> RowStage::write(Work& work) {
   if (work.rows.empty()) co_return Result<void>();
   if (replaces_written) co_await tickets_.wait_before(ticket.number());
 
-  WriteTime newest = 0;
-  const bool told = co_await make_dirty(work, newest);
+  WriteTime time = co_await clock_.next(0, replaces_written);
+  const bool told = co_await make_dirty(work, replaces_written, time);
   if (!told) {
     auto disowned = co_await cache_.before_blind_write();
     if (!disowned) co_return std::unexpected(std::move(disowned.error()));
   }
-  // The time is taken after forget(): newer than everything that the cache knew of these rows.
-  const WriteTime time = co_await clock_.next(newest, replaces_written);
   std::vector<ProductView> products;
   products.reserve(work.rows.size());
   for (const auto& row : work.rows) products.push_back(row.row->product);

@@ -52,7 +52,7 @@ class RowStage {
   bool defer(const Work& work, std::size_t i);
   Task<Result<void>> apply(Work& work);
   Task<Result<void>> write(Work& work);
-  Task<bool> make_dirty(Work& work, WriteTime& newest);
+  Task<bool> make_dirty(Work& work, bool replaces_written, WriteTime& time);
   Task<void> remember(Work& work, std::span<const bool> stored, WriteTime time);
   Task<void> take_over(Work& work);
   void count(Work& work, const Counts& counts);

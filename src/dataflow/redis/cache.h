@@ -41,7 +41,8 @@ class Cache : public dataflow::Cache {
 
   Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) override;
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override;
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner) override;
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+                                 WriteTime time) override;
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
                                      std::span<const CacheEntry> entries) override;
   Task<Result<std::vector<bool>>> find_objects(std::span<const Object> objects) override;

@@ -239,7 +239,7 @@ TEST(LiveServer, ServesAUserWhoMayDoWhatTheHeaderSays) {
   ASSERT_EQ(remember(cache, 1, stored(2, kNow + 1, 2)), 0);
   EXPECT_EQ(find(cache, 1), stored(2, kNow + 1, 2));
   const ProductId id = 1;
-  EXPECT_EQ(run(cache.forget(std::span(&id, 1), kA)), kNow + 1);
+  EXPECT_EQ(run(cache.forget(std::span(&id, 1), kA, kNow + 2)), kNow + 1);
   const Object object{"o", 1, "v"};
   const auto token = run(cache.begin_object(object_id("o")));
   ASSERT_TRUE(token);
@@ -270,7 +270,7 @@ TEST(LiveServer, RefusesAUserWhoMayNot) {
   ASSERT_EQ(remember(cache, 1, stored(1, kNow)), 0);
   expect_error(remember(cache, 1, stored(2, kNow + 1)), ErrorCode::kUnauthorized, "ACL");
   admin({"ACL", "SETUSER", "job", "+mset", "-eval"});
-  expect_error(run(cache.forget(std::span(&id, 1), kA)), ErrorCode::kUnauthorized, "ACL");
+  expect_error(run(cache.forget(std::span(&id, 1), kA, kNow + 2)), ErrorCode::kUnauthorized, "ACL");
   EXPECT_EQ(find(cache, 1), stored(1, kNow));
   admin({"ACL", "SETUSER", "job", "-info"});
   EXPECT_EQ(run(cache.still_trustworthy()).error().code, ErrorCode::kUnauthorized);
@@ -287,7 +287,7 @@ TEST(LiveServer, ThatIsFullIsUnavailableForWritesOnly) {
   expect_error(remember(cache, 2, stored(1, kNow)), ErrorCode::kUnavailable, "full");
   expect_error(remember(cache, 1, stored(2, kNow + 1)), ErrorCode::kUnavailable, "full");
   const ProductId id = 1;
-  expect_error(run(cache.forget(std::span(&id, 1), kA)), ErrorCode::kUnavailable, "full");
+  expect_error(run(cache.forget(std::span(&id, 1), kA, kNow + 2)), ErrorCode::kUnavailable, "full");
   expect_error(run(cache.begin_object(kA)), ErrorCode::kUnavailable, "full");
   EXPECT_EQ(find(cache, 1), stored(1, kNow));
   Cache fresh(redis.options());

@@ -58,7 +58,7 @@ class LiveObjects : public testing::Test {
     return refused.value_or(99);
   }
   void forget(ProductId id, const Object& owner) {
-    EXPECT_TRUE(run(cache_->forget(std::span(&id, 1), id_of(owner))));
+    EXPECT_TRUE(run(cache_->forget(std::span(&id, 1), id_of(owner), kNow + 1)));
   }
 
   std::string addr_;

@@ -128,12 +128,14 @@ Task<Result<void>> Cache::find(std::span<const ProductId> ids, std::span<CacheEn
   co_return Result<void>{};
 }
 
-Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, ObjectId owner) {
+Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, ObjectId owner,
+                                      WriteTime time) {
   auto generation = session_->writable();
   if (!generation) co_return std::unexpected(std::move(generation.error()));
-  // The owner in the form that entries have.
+  // Time and owner in the form that entries have.
   std::array<char, kEntryBytes> bytes;
-  encode(CacheEntry{.owner = owner}, bytes);
+  encode(CacheEntry{.time = time, .owner = owner}, bytes);
+  const std::string_view time_bytes(bytes.data(), sizeof(WriteTime));
   const std::string_view owner_bytes(bytes.data() + sizeof(WriteTime), sizeof(ObjectId));
 
   WriteTime newest = 0;
@@ -146,15 +148,15 @@ Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, ObjectId o
       for (std::size_t i = range.begin; i < range.end; ++i) {
         commands.add_row((*generation)->rows, ids[i]);
       }
-      commands.add(owner_bytes).add((*generation)->records);
+      commands.add(owner_bytes).add((*generation)->records).add(time_bytes);
     }
     auto reply = co_await session_->ask(*generation, commands);
     if (!reply) co_return std::unexpected(std::move(reply.error()));
     clients::Values values(*reply);
     for (std::size_t i = 0; i < ranges.size(); ++i) {
-      const auto time = values.done() ? std::nullopt : decode_time(values.next().bytes);
-      if (!time) co_return not_understood();
-      newest = std::max(newest, *time);
+      const auto known = values.done() ? std::nullopt : decode_time(values.next().bytes);
+      if (!known) co_return not_understood();
+      newest = std::max(newest, *known);
     }
     begin = ranges.back().end;
   }

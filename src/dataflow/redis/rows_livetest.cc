@@ -55,8 +55,9 @@ class LiveRows : public testing::Test {
     EXPECT_TRUE(found) << found.error().describe();
     return entries;
   }
-  WriteTime forget(std::vector<ProductId> ids, ObjectId owner = kA) {
-    const auto newest = run(cache_->forget(ids, owner));
+  // At time 0: dirty with the time that they have.
+  WriteTime forget(std::vector<ProductId> ids, ObjectId owner = kA, WriteTime time = 0) {
+    const auto newest = run(cache_->forget(ids, owner, time));
     EXPECT_TRUE(newest) << newest.error().describe();
     return newest.value_or(-1);
   }
@@ -137,6 +138,22 @@ TEST_F(LiveRows, ForgottenAreDirtyWithTheirTimeAndOwner) {
   EXPECT_THAT(find({1, 2}), ElementsAre(dirty(kNow), dirty(kNow + 5, kB)));
 }
 
+TEST_F(LiveRows, ForgottenTakeTheTimeOfTheComingWriteWhereItIsNewer) {
+  // Where a comparison of doubles, of text, of signed or of single bytes would go wrong.
+  const std::vector<WriteTime> times{
+      1, 0x80, 0xff, 0x100, 0x8000'0000, 0x1'0000'0000, (1LL << 53) + 1, kNow, kMaxProductId};
+  for (ProductId id = 0; const WriteTime time : times) {
+    remember({id}, {stored(1, time - 1)});
+    EXPECT_EQ(forget({id}, kA, time), time - 1);
+    EXPECT_THAT(find({id}), ElementsAre(dirty(time)));
+    EXPECT_EQ(forget({id}, kB, time - 1), time);
+    EXPECT_THAT(find({id}), ElementsAre(dirty(time)));
+    EXPECT_EQ(remember({id}, {stored(2, time - 1)}), 1);
+    EXPECT_EQ(remember({id}, {stored(2, time)}), 0);
+    EXPECT_THAT(find({id++}), ElementsAre(stored(2, time)));
+  }
+}
+
 TEST_F(LiveRows, ForgottenTellTheNewestTimeToTheMicrosecond) {
   remember({1, 2, 3}, {stored(1, (1LL << 53) + 1), stored(1, 1), stored(1, 0xffff'ffff)});
   EXPECT_EQ(forget({1, 2, 3}), (1LL << 53) + 1);
@@ -150,12 +167,12 @@ TEST_F(LiveRows, AbsentAreNotForgotten) {
   EXPECT_THAT(find({1, 2}), Each(CacheEntry{}));
 }
 
-TEST_F(LiveRows, ForgottenRefuseWhatIsNotNewer) {
+TEST_F(LiveRows, ForgottenRefuseWhatIsOlderThanTheComingWrite) {
   remember({1}, {stored(1, kNow)});
-  forget({1});
+  forget({1}, kA, kNow + 1);
   EXPECT_EQ(remember({1}, {stored(1, kNow - 1)}), 1);
   EXPECT_EQ(remember({1}, {stored(1, kNow)}), 1) << "what the store holds is not known";
-  EXPECT_THAT(find({1}), ElementsAre(dirty(kNow)));
+  EXPECT_THAT(find({1}), ElementsAre(dirty(kNow + 1)));
   EXPECT_EQ(remember({1}, {stored(2, kNow + 1)}), 0);
   EXPECT_THAT(find({1}), ElementsAre(stored(2, kNow + 1)));
 }
@@ -240,7 +257,7 @@ TEST_F(LiveRows, AreReadByACacheOpenedForReading) {
   EXPECT_THAT(entries, ElementsAre(stored(1, kNow), CacheEntry{}));
   EXPECT_EQ(run(reader.still_trustworthy()), true);
   EXPECT_EQ(run(reader.remember(ids, entries)).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(run(reader.forget(ids, kA)).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(run(reader.forget(ids, kA, 1)).error().code, ErrorCode::kInternal);
   EXPECT_EQ(run(reader.begin_object(kA)).error().code, ErrorCode::kInternal);
 }
 
@@ -269,7 +286,7 @@ TEST_F(LiveRows, AreNotForThoseWhoMistakeTheInterface) {
   EXPECT_EQ(run(cache_->open("")).error().code, ErrorCode::kInternal);
   Cache closed({.addr = addr_, .user = {}, .pass = {}});
   EXPECT_EQ(run(closed.find(ids, two)).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(run(closed.forget(ids, kA)).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(run(closed.forget(ids, kA, 1)).error().code, ErrorCode::kInternal);
   EXPECT_EQ(run(closed.remember({}, {})).error().code, ErrorCode::kInternal);
   EXPECT_EQ(run(closed.still_trustworthy()).error().code, ErrorCode::kInternal);
 }
@@ -279,16 +296,17 @@ class Model {
  public:
   std::size_t remember(ProductId id, const CacheEntry& now) {
     CacheEntry& was = rows_[id];
-    const bool same = was.state == CacheEntry::State::kStored && was.time == now.time &&
-                      was.fingerprint == now.fingerprint;
+    const bool same = was.time == now.time && (was.state == CacheEntry::State::kDirty ||
+                                               was.fingerprint == now.fingerprint);
     if (was.state != CacheEntry::State::kAbsent && now.time <= was.time && !same) return 1;
     was = now;
     return 0;
   }
-  WriteTime forget(ProductId id) {
+  WriteTime forget(ProductId id, WriteTime time) {
     CacheEntry& was = rows_[id];
-    if (was.state != CacheEntry::State::kAbsent) was = dirty(was.time, was.owner);
-    return was.time;
+    const WriteTime before = was.time;
+    if (was.state != CacheEntry::State::kAbsent) was = dirty(std::max(before, time), was.owner);
+    return before;
   }
   CacheEntry find(ProductId id) { return rows_[id]; }
 
@@ -308,8 +326,9 @@ TEST_F(LiveRows, DoWhatTheModelDoes) {
     }
     if (random() % 3 == 0) {
       WriteTime newest = 0;
-      for (const ProductId id : ids) newest = std::max(newest, model.forget(id));
-      EXPECT_EQ(forget(ids, kB), newest);
+      const WriteTime time = kNow + static_cast<WriteTime>(random() % 20);
+      for (const ProductId id : ids) newest = std::max(newest, model.forget(id, time));
+      EXPECT_EQ(forget(ids, kB, time), newest);
     } else {
       std::vector<CacheEntry> entries;
       std::size_t refused = 0;

@@ -40,7 +40,7 @@ for i = 1, rows do
     local was_high, was_low = struct.unpack('>I4I4', was)
     local high, low = struct.unpack('>I4I4', now)
     if high == was_high and low == was_low then
-      take = string.byte(was, 33) < 2 and string.sub(was, 17, 32) == string.sub(now, 17, 32)
+      take = string.byte(was, 33) >= 2 or string.sub(was, 17, 32) == string.sub(now, 17, 32)
     else
       take = high > was_high or (high == was_high and low > was_low)
     end
@@ -68,6 +68,7 @@ return {refused, absent}
 const std::string_view kForgetScript = R"lua(
 local old = redis.call('MGET', unpack(KEYS))
 local high, low, losers, writes = 0, 0, {}, {}
+local now_high, now_low = struct.unpack('>I4I4', ARGV[3])
 for i = 1, #KEYS do
   local was = old[i]
   if was and #was == 33 then
@@ -76,9 +77,11 @@ for i = 1, #KEYS do
       high, low = was_high, was_low
     end
     losers[string.sub(was, 9, 16)] = true
-    if string.byte(was, 33) < 2 then
+    local newer = now_high > was_high or (now_high == was_high and now_low > was_low)
+    if newer or string.byte(was, 33) < 2 then
       writes[#writes + 1] = KEYS[i]
-      writes[#writes + 1] = string.sub(was, 1, 16) .. string.rep('\0', 16) .. '\2'
+      writes[#writes + 1] = (newer and ARGV[3] or string.sub(was, 1, 8)) ..
+        string.sub(was, 9, 16) .. string.rep('\0', 16) .. '\2'
     end
   end
 end

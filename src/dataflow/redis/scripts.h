@@ -20,7 +20,8 @@ extern const std::string_view kOpenScript;
 // and how many were absent.
 extern const std::string_view kRememberScript;
 
-// KEYS: rows. ARGV: owner (8 bytes), the prefix of records. Returns the newest time (8 bytes).
+// KEYS: rows. ARGV: owner (8 bytes), the prefix of records, the coming write's time (8 bytes).
+// Returns the newest time there was (8 bytes).
 extern const std::string_view kForgetScript;
 
 // KEYS: record, pointer. ARGV: name of the generation, token, its three parts, version. Returns 1,

@@ -70,8 +70,8 @@ Result<std::vector<CacheEntry>> read_entries(const Database& database, Namespace
 // Whether `entry` replaces `known` (which may be absent).
 bool replaces(const CacheEntry& entry, const CacheEntry& known) {
   if (known.state == CacheEntry::State::kAbsent || entry.time > known.time) return true;
-  return known.state == CacheEntry::State::kStored && entry.time == known.time &&
-         entry.fingerprint == known.fingerprint;
+  return entry.time == known.time &&
+         (known.state == CacheEntry::State::kDirty || entry.fingerprint == known.fingerprint);
 }
 
 std::string new_token() {
@@ -182,18 +182,21 @@ Result<void> Cache::find_some(std::span<const ProductId> ids, std::span<CacheEnt
   return {};
 }
 
-Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, ObjectId owner) {
+Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, ObjectId owner,
+                                      WriteTime time) {
   if (auto open = check_open(); !open) co_return std::unexpected(open.error());
   WriteTime newest = 0;
   for (std::size_t first = 0; first < ids.size(); first += kMaxRows) {
-    auto time = forget_some(ids.subspan(first, std::min(kMaxRows, ids.size() - first)), owner);
-    if (!time) co_return time;
-    newest = std::max(newest, *time);
+    const auto some = ids.subspan(first, std::min(kMaxRows, ids.size() - first));
+    auto known = forget_some(some, owner, time);
+    if (!known) co_return known;
+    newest = std::max(newest, *known);
   }
   co_return newest;
 }
 
-Result<WriteTime> Cache::forget_some(std::span<const ProductId> ids, ObjectId owner) {
+Result<WriteTime> Cache::forget_some(std::span<const ProductId> ids, ObjectId owner,
+                                     WriteTime time) {
   const auto order = in_key_order(ids);
   const std::lock_guard lock(step_);
   auto known = read_entries(*database_, namespace_, ids, order);
@@ -205,7 +208,8 @@ Result<WriteTime> Cache::forget_some(std::span<const ProductId> ids, ObjectId ow
     if (entry.state == CacheEntry::State::kAbsent) continue;
     newest = std::max(newest, entry.time);
     if (entry.owner != owner) change.lose(entry.owner);
-    if (entry.state == CacheEntry::State::kDirty) continue;
+    if (entry.state == CacheEntry::State::kDirty && entry.time >= time) continue;
+    entry.time = std::max(entry.time, time);
     entry.state = CacheEntry::State::kDirty;
     entry.repeated = false;
     entry.fingerprint = {};

@@ -10,7 +10,7 @@
 // objects become is written in one batch: both or nothing of it.
 //
 // Of several begin_object() of one object the last holds; the tokens before it are worth nothing.
-// An absent entry stays absent when it is forgotten; a dirty entry keeps the owner it had.
+// A dirty entry keeps the owner it had.
 //
 // Calls are made inline on the caller's executor, as those of ProductService.
 #pragma once
@@ -30,7 +30,8 @@ class Cache : public dataflow::Cache {
 
   Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) override;
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override;
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner) override;
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+                                 WriteTime time) override;
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
                                      std::span<const CacheEntry> entries) override;
   Task<Result<std::vector<bool>>> find_objects(std::span<const Object> objects) override;
@@ -43,7 +44,7 @@ class Cache : public dataflow::Cache {
 
   Result<void> open_namespace(std::string_view incarnation, Mode mode);
   Result<void> find_some(std::span<const ProductId> ids, std::span<CacheEntry> entries) const;
-  Result<WriteTime> forget_some(std::span<const ProductId> ids, ObjectId owner);
+  Result<WriteTime> forget_some(std::span<const ProductId> ids, ObjectId owner, WriteTime time);
   Result<std::size_t> remember_some(std::span<const ProductId> ids,
                                     std::span<const CacheEntry> entries);
   Result<std::vector<bool>> find_records(std::span<const Object> objects) const;

@@ -30,8 +30,9 @@ class CacheInAFolder : public dataflow::Cache {
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override {
     return cache_->find(ids, entries);
   }
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner) override {
-    return cache_->forget(ids, owner);
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+                                 WriteTime time) override {
+    return cache_->forget(ids, owner, time);
   }
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
                                      std::span<const CacheEntry> entries) override {
@@ -181,7 +182,7 @@ TEST_F(CacheTest, DamagedEntriesAndRecordsAreErrors) {
   const ProductId ids[] = {1};
   const CacheEntry entries[] = {stored(1, 2, 1)};
   EXPECT_EQ(find(1).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(wait(cache_->forget(ids, 1)).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(wait(cache_->forget(ids, 1, 1)).error().code, ErrorCode::kInternal);
   EXPECT_EQ(wait(cache_->remember(ids, entries)).error().code, ErrorCode::kInternal);
   const Object object{"/x", 1, "v"};
   EXPECT_EQ(wait(cache_->find_objects({&object, 1})).error().code, ErrorCode::kInternal);
@@ -218,7 +219,9 @@ TEST_F(CacheTest, BehavesAsTheReferenceDoes) {
     const ObjectId owner = object_id(objects[which].name);
     switch (random() % 6) {
       case 0: {
-        EXPECT_EQ(*wait(cache_->forget(ids, owner)), *wait(reference.forget(ids, owner)));
+        const WriteTime time = 1 + step / 20 + static_cast<int>(random() % 8);
+        EXPECT_EQ(*wait(cache_->forget(ids, owner, time)),
+                  *wait(reference.forget(ids, owner, time)));
         break;
       }
       case 1:
