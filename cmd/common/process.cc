@@ -44,7 +44,10 @@ void start_logging() {
 
 void keep_memory_private() { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
-void ignore_broken_pipes() { std::signal(SIGPIPE, SIG_IGN); }
+void survive_failed_writes() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+}
 
 std::size_t raise_open_files_limit() {
   rlimit limit{};

@@ -18,8 +18,9 @@ void start_logging();
 // the secrets are (PR_SET_DUMPABLE, see prctl(2)). To be called before any secret is read.
 void keep_memory_private();
 
-// A write to a closed pipe or socket is an error of that write, not the end of the process.
-void ignore_broken_pipes();
+// A write to a closed pipe or socket, or beyond the limit on the size of files (ulimit -f), is an
+// error of that write, not the end of the process.
+void survive_failed_writes();
 
 // Raises the soft limit of open files to the hard one. Returns what it is now.
 std::size_t raise_open_files_limit();

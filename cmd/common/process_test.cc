@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <csignal>
+#include <cstdio>
 
 namespace dataflow::cmd {
 namespace {
@@ -60,13 +61,32 @@ TEST(Process, ItsMemoryIsNotDumped) {
 }
 
 TEST(Process, ABrokenPipeIsAnErrorOfTheWrite) {
-  ignore_broken_pipes();
+  survive_failed_writes();
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   close(ends[0]);
   EXPECT_EQ(write(ends[1], "x", 1), -1);
   EXPECT_EQ(errno, EPIPE);
   close(ends[1]);
+}
+
+TEST(Process, AFileBeyondTheLimitIsAnErrorOfItsWrite) {
+  survive_failed_writes();
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  std::FILE* file = std::tmpfile();
+  ASSERT_NE(file, nullptr);
+  rlimit small = before;
+  small.rlim_cur = 1;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const ssize_t first = write(fileno(file), "x", 1);
+  const ssize_t second = write(fileno(file), "x", 1);
+  const int number = errno;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::fclose(file);
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(second, -1);
+  EXPECT_EQ(number, EFBIG);
 }
 
 TEST(Process, OpenFilesMayBeAsManyAsTheSystemAllows) {

@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   using namespace dataflow::cmd;
   start_logging();
   keep_memory_private();
-  ignore_broken_pipes();
+  survive_failed_writes();
   raise_open_files_limit();
   const std::span<const char* const> arguments(argv + 1, argc > 0 ? argc - 1 : 0);
   auto parsed = parse_job_arguments(arguments, process_environment(), std::cout, std::cerr);

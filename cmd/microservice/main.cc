@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   using namespace dataflow::cmd;
   start_logging();
   keep_memory_private();
-  ignore_broken_pipes();
+  survive_failed_writes();
   const std::span<const char* const> arguments(argv + 1, argc > 0 ? argc - 1 : 0);
   auto parsed = parse_service_arguments(arguments, process_environment(), std::cout, std::cerr);
   if (const int* code = std::get_if<int>(&parsed)) return *code;
