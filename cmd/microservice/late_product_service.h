@@ -25,7 +25,7 @@ class LateProductService : public ProductService {
 
   struct Pauses {
     std::chrono::milliseconds first{100};  // after the first failure; doubles each time
-    std::chrono::milliseconds longest{5'000};
+    std::chrono::milliseconds longest{2'000};  // back well within 5 s of the store
   };
 
   LateProductService(Open open, Report report, Pauses pauses);
