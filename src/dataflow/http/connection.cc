@@ -250,7 +250,9 @@ void Connection::abandon_store() {
 
 void Connection::drain() {
   error_code ignored;
-  // What has arrived already is a request under way.
+  // Who has not even agreed on TLS has asked for nothing. What has arrived already is a request
+  // under way.
+  if (phase_ == Phase::kHandshake) close();
   if (phase_ == Phase::kIdle && stream_.socket().available(ignored) == 0) close();
 }
 
