@@ -1,0 +1,150 @@
+"""Goal: a full disk and a folder that may not be written to are told clearly, damage nothing, and the next run with room
+completes."""
+import http.client
+import json
+import resource
+
+import harness
+from disk import small_disk
+from faults import length
+
+ROWS = length(20_000, 100_000)
+MIB = 1 << 20
+
+
+def files(setup, texts):
+    for number, text in enumerate(texts):
+        (setup.folder / f"p{number}.jsonl").write_text(text)
+    return setup.folder / "p*.jsonl"
+
+
+def served(setup, rows):
+    """The table as the service serves it."""
+    with setup.service() as address:
+        connection = http.client.HTTPConnection(address, timeout=30)
+        table = {}
+        for key in rows:
+            connection.request("GET", f"/product/{key}")
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status == 200:
+                table[key] = json.loads(body)
+        return table
+
+
+def run(setup, figures, *arguments, code, **limits):
+    """The job under a limit, which the report file must not meet: it goes to another disk."""
+    process = setup.start(*arguments, stdin=harness.subprocess.DEVNULL, **limits)
+    out, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+    figures.runs += 1
+    assert process.returncode == code, f"exit code {process.returncode} instead of {code}\n{out.decode()}\n{err.decode()}"
+    return err.decode()
+
+
+def test_file_size_limit_is_an_error_not_a_death(embedded, figures):
+    source = files(embedded, harness.catalogue(ROWS))
+    small = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB))}
+    err = run(embedded, figures, source, code=4, **small)
+    figures.fault()
+    assert "ulimit -f" in err, err
+    figures.run(embedded.job(source))
+    expected = harness.rows_of(*harness.catalogue(ROWS))
+    figures.compare(served(embedded, expected), expected)
+
+
+def test_embedded_store_in_a_read_only_folder(embedded, figures):
+    texts = harness.catalogue(1_000)
+    source = files(embedded, texts)
+    with small_disk(embedded.folder, 64 * MIB) as disk:
+        embedded.environment["DATAFLOW_ROCKSDB_PATH"] = str(disk.path / "store")
+        disk.make_read_only()
+        err = run(embedded, figures, source, code=4)
+        figures.fault()
+        assert "store" in err and ("may not" in err or "read-only" in err.lower()), err
+        disk.make_room()
+        figures.run(embedded.job(source))
+        # One that is there already and may not be written any more.
+        disk.make_read_only()
+        err = run(embedded, figures, "-rejects", embedded.folder / "r", source, code=4)
+        figures.fault()
+        assert "store" in err and ("may not" in err or "read-only" in err.lower()), err
+        disk.make_room()
+        assert figures.run(embedded.job(source)).written == 0
+        expected = harness.rows_of(*texts)
+        figures.compare(served(embedded, expected), expected)
+
+
+def bad_lines(count):
+    return "".join(f'{{"id": {number}, "title": 7, "rest": "{"x" * 200}"}}\n' for number in range(count))
+
+
+def test_rejects_on_a_full_and_on_a_read_only_disk(embedded, figures):
+    texts = harness.catalogue(2_000)
+    bad = bad_lines(20_000)
+    source = files(embedded, [*texts, bad])
+    expected = harness.rows_of(*texts)
+    arguments = ("-max-errors", "100000", "-rejects")
+    with small_disk(embedded.folder, MIB) as disk:
+        rejects = disk.path / "rejects.jsonl"
+        err = run(embedded, figures, *arguments, rejects, source, code=4, **disk.limits)
+        figures.fault()
+        assert str(rejects) in err and "-rejects FILE" in err, err
+        disk.make_room()
+        again = figures.run(embedded.job(*arguments, rejects, source, code=1))
+        assert again.rejected == 20_000
+        assert sorted(rejects.read_text().splitlines()) == sorted(bad.splitlines())
+        assert len((disk.path / "rejects.jsonl.reasons").read_text().splitlines()) == 20_000
+        figures.compare(served(embedded, expected), expected)
+        before = rejects.read_bytes()
+        disk.make_read_only()
+        err = run(embedded, figures, *arguments, rejects, source, code=4)
+        figures.fault()
+        assert str(rejects) in err and "-rejects FILE" in err, err
+        assert rejects.read_bytes() == before, "what an earlier run rejected is still there"
+
+
+def test_report_on_a_full_and_on_a_read_only_disk(embedded, figures):
+    texts = harness.catalogue(2_000)
+    source = files(embedded, texts)
+    expected = harness.rows_of(*texts)
+    with small_disk(embedded.folder, MIB) as disk:
+        report = disk.path / "report.json"
+        if disk.real:
+            (disk.path / "full").write_bytes(bytes(MIB))
+            err = run(embedded, figures, "-report", report, source, code=4)
+            figures.fault()
+            assert str(report) in err and "-report FILE" in err, err
+            assert not report.exists(), "half a report is none"
+            (disk.path / "full").unlink()
+        run(embedded, figures, "-report", report, source, code=0)
+        assert json.loads(report.read_text())["files"] == len(texts)
+        figures.compare(served(embedded, expected), expected)
+        disk.make_read_only()
+        err = run(embedded, figures, "-report", report, source, code=4)
+        figures.fault()
+        assert str(report) in err and "-report FILE" in err, err
+
+
+def test_temporary_files_on_a_full_disk(embedded, figures):
+    """Ids that do not fit into memory go to a temporary file: no room for it ends the run, and nothing is wrong."""
+    rows = 400_000
+    texts = ["".join(harness.line(key, f"title {key}") for key in range(rows))]
+    source = files(embedded, texts)
+    expected = harness.rows_of(*texts)
+    embedded.environment["DATAFLOW_PIPELINE_IDS_MEMORY_BYTES"] = str(MIB)
+    with small_disk(embedded.folder, 64 << 10) as disk:
+        kept = embedded.environment.get("TMPDIR")
+        embedded.environment["TMPDIR"] = str(disk.path)
+        if disk.real:
+            err = run(embedded, figures, source, code=4)
+            figures.fault()
+            assert str(disk.path) in err, err
+        disk.make_room()
+        figures.run(embedded.job(source))
+        assert not list(disk.path.iterdir()), "temporary files are gone after the run"
+        if kept is None:
+            del embedded.environment["TMPDIR"]
+        else:
+            embedded.environment["TMPDIR"] = kept
+    sample = {key: expected[key] for key in range(0, rows, 101)}
+    figures.compare(served(embedded, sample), sample)
