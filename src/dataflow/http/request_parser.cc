@@ -36,11 +36,20 @@ bool has_bare_line_feed(std::string_view input) {
   return false;
 }
 
+// A carriage return that something else than a line feed follows.
+bool has_bare_carriage_return(std::string_view input) {
+  for (std::size_t at = input.find('\r'); at != std::string_view::npos;
+       at = input.find('\r', at + 1)) {
+    if (at + 1 < input.size() && input[at + 1] != '\n') return true;
+  }
+  return false;
+}
+
 // Whether what is unread of a request's line, fields or framing cannot become well-formed. Beast,
 // once it has seen a part of a header, does not look again before an empty line has come: without
 // this a client that ends its lines otherwise would be told so only by a deadline.
 bool is_hopeless(std::string_view input, bool has_line) {
-  if (has_bare_line_feed(input)) return true;
+  if (has_bare_line_feed(input) || has_bare_carriage_return(input)) return true;
   return !has_line && input.contains("\r\n") && !has_version(input);
 }
 
