@@ -137,6 +137,8 @@ std::vector<::rocksdb::ColumnFamilyDescriptor> family_options(const Options& opt
 ::rocksdb::DBOptions reader_options() {
   ::rocksdb::DBOptions database;
   database.max_open_files = -1;
+  // RocksDB starts the others at every look for news, also when there is no file to open.
+  database.max_file_opening_threads = 1;
   database.info_log = std::make_shared<NoLog>();
   database.skip_stats_update_on_db_open = true;
   database.stats_dump_period_sec = 0;
