@@ -57,6 +57,7 @@ struct RocksdbConfig {
   bool sync = false;
   std::uint64_t write_buffer_bytes = 50'331'648;
   std::uint64_t block_cache_bytes = 16'777'216;
+  std::uint64_t service_cache_bytes = 134'217'728;
 };
 
 struct S3Config {

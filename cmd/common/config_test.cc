@@ -96,7 +96,7 @@ reconnect_pause_ms = 10
 
 TEST(Config, EveryKeyOfTheEmbeddedStoreAndOfS3) {
   const Config config = good(R"(
-rocksdb = { path = "/x/y", sync = true, write_buffer_bytes = 2_000_000, block_cache_bytes = 3_000_000 }
+rocksdb = { path = "/x/y", sync = true, write_buffer_bytes = 2_000_000, block_cache_bytes = 3_000_000, service_cache_bytes = 4_000_000 }
 [s3]
 bucket = "b"
 region = "r"
@@ -113,6 +113,7 @@ max_buffered_bytes = 2_000_000
   EXPECT_TRUE(config.rocksdb.sync);
   EXPECT_EQ(config.rocksdb.write_buffer_bytes, 2'000'000U);
   EXPECT_EQ(config.rocksdb.block_cache_bytes, 3'000'000U);
+  EXPECT_EQ(config.rocksdb.service_cache_bytes, 4'000'000U);
   EXPECT_EQ(config.s3.bucket, "b");
   EXPECT_EQ(config.s3.region, "r");
   EXPECT_EQ(config.s3.endpoint, "http://127.0.0.1:9000");

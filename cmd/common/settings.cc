@@ -146,7 +146,10 @@ std::vector<Setting> rocksdb_settings() {
       number(&R::write_buffer_bytes, "write_buffer_bytes", kMebibyte, kTebibyte,
              "Memory for rows that were written and are not yet in a table."),
       number(&R::block_cache_bytes, "block_cache_bytes", kMebibyte, kTebibyte,
-             "Memory for what is read, of each program."),
+             "Memory of the job for what it reads."),
+      number(&R::service_cache_bytes, "service_cache_bytes", kMebibyte, kTebibyte,
+             "Memory of the service for what it reads: products beyond it are read from the disk "
+             "and inflated each time."),
   };
 }
 

@@ -120,6 +120,7 @@ Result<void> App::State::prepare() {
   } else {
     rocksdb::SecondaryOptions options;
     options.path = config.rocksdb.path;
+    options.block_cache_bytes = config.rocksdb.service_cache_bytes;
     spdlog::info("microservice {}: products from the embedded store {}", version(), options.path);
     embedded = std::make_unique<rocksdb::SecondaryProductService>(options);
   }
