@@ -21,6 +21,7 @@
 #include "cmd/common/process.h"
 #include "cmd/common/version.h"
 #include "cmd/common/wiring.h"
+#include "cmd/microservice/coalescing_product_service.h"
 #include "cmd/microservice/late_product_service.h"
 #include "dataflow/cassandra/product_service.h"
 #include "dataflow/http/access_log.h"
@@ -92,8 +93,9 @@ struct App::State {
   const ServiceArguments arguments;
   std::function<void(const std::string&)> on_listening;
   std::optional<http::AccessLog> access_log;
-  std::unique_ptr<LateProductService> late;  // the store, where it is Cassandra
-  std::unique_ptr<ProductService> embedded;  // the store, where it is not
+  std::unique_ptr<LateProductService> late;              // the store, where it is Cassandra
+  std::unique_ptr<CoalescingProductService> coalescing;  // in front of it
+  std::unique_ptr<ProductService> embedded;              // the store, where it is not
   std::optional<http::Server> server;
   boost::asio::io_context context{1};
   boost::asio::steady_timer first_wait;
@@ -117,6 +119,7 @@ Result<void> App::State::prepare() {
           spdlog::error("{}; answering 503 and trying again", error.describe());
           first_wait.cancel();
         });
+    coalescing = std::make_unique<CoalescingProductService>(*late);
   } else {
     rocksdb::SecondaryOptions options;
     options.path = config.rocksdb.path;
@@ -137,7 +140,9 @@ Result<void> App::State::prepare() {
         files, options.max_connections, connections);
     options.max_connections = connections;
   }
-  server.emplace(std::move(options), late ? *late : *embedded);
+  // The embedded store answers in line, before another request could ask: nothing to be joined.
+  ProductService& store = coalescing ? static_cast<ProductService&>(*coalescing) : *embedded;
+  server.emplace(std::move(options), store);
   return server->listen();
 }
 
