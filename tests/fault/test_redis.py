@@ -169,7 +169,10 @@ def test_always_short_of_memory_with_eviction(servers, own, rng, figures):
     """Entries and records vanish at any time, for runs on end, while rows change and change hands."""
     texts, tables = days(rng)
     own.client().config_set("maxmemory-policy", "allkeys-lru")
-    own.client().config_set("maxmemory", 3 << 20)
+    empty = own.client().info("memory")["used_memory"]
+    load(servers, figures, texts[0], tables[0])
+    full = own.client().info("memory")["used_memory"]
+    own.client().config_set("maxmemory", empty + (full - empty) * 7 // 10)  # three tenths do not fit
     for _ in range(length(5, 30)):
         day = rng.randrange(2)
         evicted = own.client().info("stats")["evicted_keys"]
