@@ -7,7 +7,8 @@
 # The arguments go to ctest, of each preset: scripts/test.sh -L unit, scripts/test.sh -R Pipeline
 # Without arguments the tests of labels fault, input and tls run on the first preset only.
 # Tests that take hours (label long) run only when asked for: DATAFLOW_PRESETS=release scripts/test.sh -L long
-# environment: DATAFLOW_PRESETS  the presets to build and test, in order (default: "release asan")
+# environment: DATAFLOW_PRESETS    the presets to build and test, in order (default: "release asan")
+#              DATAFLOW_LEAVE_OUT  labels that are left out, with | between them (default: long)
 # exit codes: 0 all tests passed, 1 something failed, 130 and 143 interrupted
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -66,9 +67,9 @@ stop_servers() {
 run_tests() {
   local preset=$1 log=$logs/ctest-$1.log code=0
   shift
-  local left_out='^long$'
+  local left_out="^(${DATAFLOW_LEAVE_OUT:-long})\$"
   # What takes minutes and is about the whole programs runs on the first preset, on the others when it is asked for.
-  if [[ $preset != "${presets[0]}" ]] && (($# == 0)); then left_out='^(long|fault|input|tls)$'; fi
+  if [[ $preset != "${presets[0]}" ]] && (($# == 0)); then left_out='^(long|fault|fuzz|input|tls)$'; fi
   [[ " $* " == *long* ]] || set -- -LE "$left_out" "$@"
   export DATAFLOW_BIN_DIR=$root/build/$preset
   say "Testing (preset $preset, log: $log)"
