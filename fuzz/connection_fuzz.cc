@@ -83,7 +83,11 @@ class Client {
     while (true) {
       const short events = static_cast<short>(sending ? POLLIN | POLLOUT : POLLIN);
       pollfd ready{socket_, events, 0};
-      check(::poll(&ready, 1, kPatienceMs) > 0, "the server answers or closes", bytes);
+      int polled = -1;
+      do {
+        polled = ::poll(&ready, 1, kPatienceMs);
+      } while (polled < 0 && errno == EINTR);  // libFuzzer's alarm clock
+      check(polled > 0, "the server answers or closes", bytes);
       if (sending && (ready.revents & POLLOUT) != 0) sending = send_some(bytes, piece);
       if ((ready.revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
       char buffer[16'384];
