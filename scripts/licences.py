@@ -6,7 +6,7 @@ usage: scripts/licences.py --write       writes docs/licences.md
        scripts/licences.py --self-test   fails unless planted faults are found
 
 Looks at src/clients/Cargo.lock through `cargo metadata` and `cargo tree`, both --locked --offline, and at the Debian packages that
-scripts/install.sh installs for building. Refuses a crate from elsewhere than crates.io or without a checksum, a licence
+scripts/install.sh installs for building. Refuses a crate from elsewhere than Rust's registry or without a checksum, a licence
 that is not on the list below, a crate in versions that nobody meant to have beside each other, a second implementation
 of TLS, and a Debian library of which nothing is said here. Known vulnerabilities it cannot know: see SECURITY.md.
 exit codes: 0 all is well, 1 not, 2 usage
@@ -127,7 +127,7 @@ def crate_problems(crates, known):
         name = f"{crate['name']} {crate['version']}"
         versions[crate["name"]].add(crate["version"])
         if crate["source"] != CRATES_IO:
-            problems.append(f"{name} comes from {crate['source']}, not from crates.io")
+            problems.append(f"{name} comes from {crate['source']}, not from Rust's registry")
         if (crate["name"], crate["version"]) not in known:
             problems.append(f"{name} has no checksum in Cargo.lock")
         if not crate["license"] or not allowed(crate["license"]):
@@ -173,7 +173,7 @@ def document(crates):
         "| crate | version | licence |",
         "|---|---|---|",
     ]
-    lines += [f"| [{c['name']}](https://crates.io/crates/{c['name']}) | {c['version']} | {c['license']} |" for c in sorted(crates, key=lambda c: (c["name"], c["version"]))]
+    lines += [f"| {c['name']} | {c['version']} | {c['license']} |" for c in sorted(crates, key=lambda c: (c["name"], c["version"]))]
     lines += [
         "",
         "## Not passed on",

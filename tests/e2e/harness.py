@@ -179,12 +179,27 @@ def catalogue(rows, seed=7, changed_per_mille=0, files=4):
     return ["".join(lines) for lines in texts]
 
 
+def s3_client(aws, **more):
+    """A client of the S3 server that these variables name; `more` goes to its configuration."""
+    import boto3
+    import botocore.config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=aws["AWS_ENDPOINT_URL"],
+        region_name=aws["AWS_S3_REGION"],
+        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+        config=botocore.config.Config(
+            request_checksum_calculation="when_required", response_checksum_validation="when_required", **more
+        ),
+    )
+
+
 class Servers(Setup):
     """The real servers, with a keyspace, a Redis database and a bucket that nobody else uses."""
 
     def __init__(self, folder, name):
-        import boto3
-        import botocore.config
         import redis
         from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT
         from cassandra.policies import WhiteListRoundRobinPolicy
@@ -214,16 +229,7 @@ class Servers(Setup):
                 **aws,
             },
         )
-        self.s3 = boto3.client(
-            "s3",
-            endpoint_url=aws["AWS_ENDPOINT_URL"],
-            region_name=aws["AWS_S3_REGION"],
-            aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
-            config=botocore.config.Config(
-                request_checksum_calculation="when_required", response_checksum_validation="when_required"
-            ),
-        )
+        self.s3 = s3_client(aws)
         self.s3.create_bucket(Bucket=self.bucket)
         hosts = required("DATAFLOW_CASSANDRA_HOST").split(",")
         profile = ExecutionProfile(

@@ -4,6 +4,7 @@ environment: DATAFLOW_FAULT_SEED     replays the faults of a run that printed th
              DATAFLOW_FAULT_LONG     1: the full number of faults instead of what CI has time for
              DATAFLOW_FAULT_FIGURES  a file that each test's figures are appended to, as lines of JSON
 """
+import http.client
 import json
 import os
 import random
@@ -101,3 +102,16 @@ class Started:
         if code is not None:
             assert run.code == code, f"exit code {run.code} instead of {code}\n{run.err}"
         return run
+
+
+def served_table(address, keys):
+    """The rows as the service serves them, by a client that is not ours."""
+    connection = http.client.HTTPConnection(address, timeout=30)
+    table = {}
+    for key in keys:
+        connection.request("GET", f"/product/{key}")
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status == 200:
+            table[key] = json.loads(body)
+    return table

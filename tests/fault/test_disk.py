@@ -1,12 +1,11 @@
 """Goal: a full disk and a folder that may not be written to are told clearly, damage nothing, and the next run with room
 completes."""
-import http.client
 import json
 import resource
 
 import harness
 from disk import small_disk
-from faults import length
+from faults import length, served_table
 
 ROWS = length(20_000, 100_000)
 MIB = 1 << 20
@@ -19,17 +18,9 @@ def files(setup, texts):
 
 
 def served(setup, rows):
-    """The table as the service serves it."""
+    """The table as a service of the setup's own serves it."""
     with setup.service() as address:
-        connection = http.client.HTTPConnection(address, timeout=30)
-        table = {}
-        for key in rows:
-            connection.request("GET", f"/product/{key}")
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status == 200:
-                table[key] = json.loads(body)
-        return table
+        return served_table(address, rows)
 
 
 def run(setup, figures, *arguments, code, **limits):

@@ -6,7 +6,7 @@ import threading
 import time
 
 import harness
-from faults import Started, length
+from faults import Started, length, served_table
 
 ROWS = 50_000
 FILES = 8
@@ -138,19 +138,6 @@ class Readers:
         self.stop.set()
         self.thread.join()
         assert not self.wrong, self.wrong[:3]
-
-
-def served_table(address, keys):
-    """The rows as the service serves them, by a client that is not ours."""
-    connection = http.client.HTTPConnection(address, timeout=30)
-    table = {}
-    for key in keys:
-        connection.request("GET", f"/product/{key}")
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status == 200:
-            table[key] = json.loads(body)
-    return table
 
 
 def test_embedded_store_survives_sigkill_of_job_and_service(embedded, rng, figures):
