@@ -24,7 +24,7 @@ class LateProductService : public ProductService {
   using Report = std::function<void(const Error&)>;
 
   struct Pauses {
-    std::chrono::milliseconds first{100};  // after the first failure; doubles each time
+    std::chrono::milliseconds first{100};      // after the first failure; doubles each time
     std::chrono::milliseconds longest{2'000};  // back well within 5 s of the store
   };
 

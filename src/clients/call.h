@@ -20,9 +20,9 @@ namespace dataflow::clients {
 // The domain's error in a reply that is not ok.
 Error error_of(const Reply& reply);
 
-// Calls `start` with the completion and awaits its reply. Slices that `start` passes on are borrowed until
-// then: keep what they point into in the frame that awaits this. `start` captures references and plain
-// values only (see async_value).
+// Calls `start` with the completion and awaits its reply. Slices that `start` passes on are
+// borrowed until then: keep what they point into in the frame that awaits this. `start` captures
+// references and plain values only (see async_value).
 template <class Start>
 Task<Result<Reply>> call(Start start) {
   static_assert(std::is_trivially_destructible_v<Start>);

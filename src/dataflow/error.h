@@ -1,8 +1,8 @@
 // What went wrong, in two voices: a message the user may see and a cause the operator needs.
 //
-// Every fallible function of the project returns Result<T>; no exception leaves a folder. An adapter
-// maps its driver's errors to these codes in one function; http/ maps the codes to HTTP statuses in
-// one table. Values are plain data: copy them, move them, use them on any thread.
+// Every fallible function of the project returns Result<T>; no exception leaves a folder. An
+// adapter maps its driver's errors to these codes in one function; http/ maps the codes to HTTP
+// statuses in one table. Values are plain data: copy them, move them, use them on any thread.
 #pragma once
 
 #include <expected>

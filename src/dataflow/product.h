@@ -1,7 +1,7 @@
 // Product: what the system loads, stores and serves.
 //
-// What went in comes out: the JSON served is equal, value for value, to the line that was loaded. An
-// optional field that is absent or null is stored as null and served as null.
+// What went in comes out: the JSON served is equal, value for value, to the line that was loaded.
+// An optional field that is absent or null is stored as null and served as null.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ struct Product {
   friend bool operator==(const Product&, const Product&) = default;
 };
 
-// A product whose strings live elsewhere (in a block of a file, in a driver's frame). Valid as long as
-// what it points into; cheap to copy.
+// A product whose strings live elsewhere (in a block of a file, in a driver's frame). Valid as long
+// as what it points into; cheap to copy.
 struct ProductView {
   ProductId id = 0;
   std::string_view title;

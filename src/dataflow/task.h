@@ -1,8 +1,8 @@
 // The project's one asynchronous type: a lazily started Boost.Asio coroutine.
 //
-// A Task starts when it is awaited or spawned and runs on the executor it was started on. A capturing
-// lambda is never a coroutine, and what outlives a suspension is taken by value. Callbacks of drivers
-// only post to our executor: async_result() below is how they do it.
+// A Task starts when it is awaited or spawned and runs on the executor it was started on. A
+// capturing lambda is never a coroutine, and what outlives a suspension is taken by value.
+// Callbacks of drivers only post to our executor: async_result() below is how they do it.
 #pragma once
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -21,9 +21,9 @@ namespace dataflow {
 template <class T>
 using Task = boost::asio::awaitable<T>;
 
-// Awaits one value that a foreign thread delivers. `start` is called at once with a callback; whoever
-// holds the callback calls it exactly once, from any thread, with the value, which resumes the awaiting
-// coroutine on its own executor. The value must be movable; it may be move-only.
+// Awaits one value that a foreign thread delivers. `start` is called at once with a callback;
+// whoever holds the callback calls it exactly once, from any thread, with the value, which resumes
+// the awaiting coroutine on its own executor. The value must be movable; it may be move-only.
 //
 // `start` is named, not a temporary: g++ 12 destroys a closure twice that is made inside an awaited
 // expression and captures anything that has a destructor.
