@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "cmd/common/cpus.h"
+
 namespace dataflow::cmd {
 
 cassandra::Options cassandra_options(const CassandraConfig& config) {
@@ -47,6 +49,7 @@ rocksdb::Options rocksdb_options(const RocksdbConfig& config) {
   options.sync = config.sync;
   options.write_buffer_bytes = config.write_buffer_bytes;
   options.block_cache_bytes = config.block_cache_bytes;
+  options.cpus = usable_cpus();
   return options;
 }
 

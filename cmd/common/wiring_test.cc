@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "cmd/common/cpus.h"
+
 namespace dataflow::cmd {
 namespace {
 
@@ -46,6 +48,7 @@ TEST(Wiring, TheDefaultsAreTheAdaptersOwn) {
   EXPECT_EQ(rocksdb.sync, rocksdb_default.sync);
   EXPECT_EQ(rocksdb.write_buffer_bytes, rocksdb_default.write_buffer_bytes);
   EXPECT_EQ(rocksdb.block_cache_bytes, rocksdb_default.block_cache_bytes);
+  EXPECT_EQ(rocksdb.cpus, usable_cpus());
   const auto s3 = s3_options({});
   const s3::Options s3_default;
   EXPECT_EQ(s3.region, s3_default.region);

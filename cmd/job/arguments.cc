@@ -1,9 +1,9 @@
 #include "cmd/job/arguments.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
+#include "cmd/common/cpus.h"
 #include "cmd/common/flags.h"
 
 namespace dataflow::cmd {
@@ -67,7 +67,7 @@ std::variant<JobArguments, int> parse_job_arguments(std::span<const char* const>
   PipelineConfig& pipeline = result.config.pipeline;
   if (given.max_errors) pipeline.max_errors = *given.max_errors;
   if (given.rejects) pipeline.rejects = *given.rejects;
-  const std::uint64_t cores = std::max(1u, std::thread::hardware_concurrency());
+  const std::uint64_t cores = usable_cpus();
   result.concurrency = given.concurrency.value_or(
       pipeline.concurrency > 0 ? pipeline.concurrency : std::min(cores, kMaxConcurrency));
   result.dry_run = given.dry_run;

@@ -13,10 +13,10 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "cmd/common/cpus.h"
 #include "cmd/common/flags.h"
 #include "cmd/common/process.h"
 #include "cmd/common/version.h"
@@ -42,8 +42,7 @@ http::Options http_options(const HttpConfig& config, const Address& listen) {
   http::Options options;
   options.host = listen.host;
   options.port = listen.port;
-  options.threads =
-      config.threads > 0 ? config.threads : std::max(1U, std::thread::hardware_concurrency());
+  options.threads = config.threads > 0 ? config.threads : usable_cpus();
   options.max_connections = config.max_connections;
   options.max_header_bytes = config.max_header_bytes;
   options.max_target_bytes = config.max_target_bytes;

@@ -49,6 +49,8 @@ struct Options {
   std::size_t write_buffer_bytes = kDefaultWriteBufferBytes;
   // Blocks, indexes and filters of tables that are kept for reading, at most.
   std::size_t block_cache_bytes = kDefaultBlockCacheBytes;
+  // What the process may use: how many tables are written and merged at the same time.
+  std::size_t cpus = 2;
 };
 
 // The column families.

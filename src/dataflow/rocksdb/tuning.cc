@@ -7,7 +7,6 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "dataflow/rocksdb/entry_codec.h"
 
@@ -89,7 +88,7 @@ class NoLog : public ::rocksdb::Logger {
   ::rocksdb::DBOptions database;
   database.create_if_missing = true;
   database.create_missing_column_families = true;
-  database.max_background_jobs = std::clamp<int>(std::thread::hardware_concurrency(), 2, 4);
+  database.max_background_jobs = static_cast<int>(std::clamp<std::size_t>(options.cpus, 2, 4));
   database.write_buffer_manager =
       std::make_shared<::rocksdb::WriteBufferManager>(options.write_buffer_bytes);
   database.allow_concurrent_memtable_write = false;  // VectorRep allows one writer
