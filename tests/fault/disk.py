@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import resource
+import shutil
 import subprocess
 
 
@@ -16,7 +17,7 @@ class SmallDisk:
 
     def __init__(self, folder, size_bytes):
         self.path = pathlib.Path(folder) / "disk"
-        self.path.mkdir()
+        self.path.mkdir(parents=True)
         self.size_bytes = size_bytes
         self.real = os.geteuid() == 0 and mounted(
             "mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(self.path)
@@ -35,6 +36,15 @@ class SmallDisk:
         else:
             self.path.chmod(0o755)
         self.size_bytes = None
+
+    def fill(self, left_bytes):
+        """Leaves about so much room; where it is only a limit there is nothing to be filled."""
+        if not self.real:
+            return
+        filler = self.path / "filler"
+        filler.unlink(missing_ok=True)
+        free = shutil.disk_usage(self.path).free
+        filler.write_bytes(bytes(max(0, free - left_bytes)))
 
     def make_read_only(self):
         if self.real:

@@ -32,6 +32,30 @@ def run(setup, figures, *arguments, code, **limits):
     return err.decode()
 
 
+def test_embedded_store_on_a_full_disk(embedded, rng, figures):
+    """From a disk that has no room for an empty store to one that has room for most rows; full while a run writes, and
+    full or all but full when the next one begins."""
+    texts = harness.catalogue(ROWS, seed=rng.randrange(1000))
+    expected = harness.rows_of(*texts)
+    source = files(embedded, texts)
+    most = sum(len(text.encode()) for text in texts) * 3 // 4
+    sizes = [256 << 10, most, *(rng.randrange(256 << 10, most) for _ in range(length(4, 100)))]
+    for number, size in enumerate(sizes):
+        with small_disk(embedded.folder / f"full-{number}", size) as disk:
+            embedded.environment["DATAFLOW_ROCKSDB_PATH"] = str(disk.path / "store")
+            for left in (None, 0, 4 << 10, 16 << 10, 64 << 10):
+                if left is not None:
+                    disk.fill(left)
+                err = run(embedded, figures, source, code=4, **disk.limits)
+                figures.fault()
+                assert "make room" in err or "ulimit -f" in err, err
+            disk.make_room()
+            figures.run(embedded.job(source))
+            assert figures.run(embedded.job(source)).written == 0
+            if number < length(3, 20):
+                figures.compare(served(embedded, expected), expected)
+
+
 def test_file_size_limit_is_an_error_not_a_death(embedded, figures):
     source = files(embedded, harness.catalogue(ROWS))
     small = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB))}

@@ -15,6 +15,7 @@
 #include <numeric>
 #include <random>
 
+#include "dataflow/rocksdb/event_log.h"
 #include "dataflow/rocksdb/folder.h"
 #include "dataflow/rocksdb/product_codec.h"
 #include "dataflow/rocksdb/status.h"
@@ -54,7 +55,7 @@ constexpr auto kStaleAfter = std::chrono::minutes(1);
   options.avoid_flush_during_shutdown = true;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  options.info_log_level = ::rocksdb::FATAL_LEVEL;
+  options.info_log = no_log();
   ::rocksdb::BlockBasedTableOptions table;
   table.block_cache = ::rocksdb::NewLRUCache(kBlockCacheBytes);
   table.filter_policy.reset(::rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));

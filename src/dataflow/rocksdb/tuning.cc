@@ -9,6 +9,8 @@
 #include <algorithm>
 
 #include "dataflow/rocksdb/entry_codec.h"
+#include "dataflow/rocksdb/event_log.h"
+#include "dataflow/rocksdb/folder.h"
 
 namespace dataflow::rocksdb {
 namespace {
@@ -27,8 +29,6 @@ constexpr std::size_t kRowBytes = 96;
 constexpr std::uint64_t kMaxLogBytes = 128 << 20;
 
 constexpr int kMaxOpenFiles = 256;
-constexpr std::size_t kInfoLogBytes = 1 << 20;
-constexpr std::size_t kInfoLogs = 2;
 constexpr std::uint64_t kBytesPerSync = 1 << 20;
 constexpr std::size_t kCompactionReadBytes = 256 << 10;
 
@@ -41,14 +41,6 @@ constexpr std::size_t kRowBlockBytes = 4 << 10;
 constexpr int kRunsToCompact = 16;
 constexpr int kRunsToSlowDown = 40;
 constexpr int kRunsToStop = 60;
-
-// A reader's log of events belongs into no file of the database, and nobody asks for one elsewhere.
-class NoLog : public ::rocksdb::Logger {
- public:
-  NoLog() : Logger(::rocksdb::InfoLogLevel::FATAL_LEVEL) {}
-  using Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
 
 ::rocksdb::BlockBasedTableOptions table_options(std::shared_ptr<::rocksdb::Cache> cache,
                                                 std::size_t block_bytes) {
@@ -103,9 +95,7 @@ class NoLog : public ::rocksdb::Logger {
   database.skip_stats_update_on_db_open = true;
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
-  database.info_log_level = ::rocksdb::WARN_LEVEL;
-  database.max_log_file_size = kInfoLogBytes;
-  database.keep_log_file_num = kInfoLogs;
+  database.info_log = event_log(absolute_path(options.path));
   return database;
 }
 
@@ -138,7 +128,8 @@ std::vector<::rocksdb::ColumnFamilyDescriptor> family_options(const Options& opt
   database.max_open_files = -1;
   // RocksDB starts the others at every look for news, also when there is no file to open.
   database.max_file_opening_threads = 1;
-  database.info_log = std::make_shared<NoLog>();
+  // A reader's events belong into no file of the database, and nobody asks for them elsewhere.
+  database.info_log = no_log();
   database.skip_stats_update_on_db_open = true;
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
