@@ -139,6 +139,7 @@ Result<void> App::State::prepare() {
         files, options.max_connections, connections);
     options.max_connections = connections;
   }
+  options.gather_answers = embedded != nullptr;
   // The embedded store answers in line, before another request could ask: nothing to be joined.
   ProductService& store = coalescing ? static_cast<ProductService&>(*coalescing) : *embedded;
   server.emplace(std::move(options), store);

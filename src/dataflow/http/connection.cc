@@ -3,7 +3,9 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <utility>
 
@@ -156,6 +158,11 @@ Task<bool> Connection::answer() {
     answer_product(found, response_);
   } else {
     answer_route(wanted, response_);
+  }
+  if (worker_.options().gather_answers) {
+    enter(Phase::kWriting, worker_.options().write_timeout);
+    // Behind all that is ready now.
+    co_await boost::asio::post(boost::asio::use_awaitable);
   }
   const After after = after_request();
   const bool sent = co_await write_response(after);

@@ -36,6 +36,11 @@ struct Options {
   std::chrono::milliseconds drain_timeout{10'000};  // for requests in flight after stop()
   std::chrono::seconds retry_after{1};              // what a 503 tells the client to wait
 
+  // For a store that answers in line: an answer waits until the requests that came with its own
+  // have been answered too; then all go out one after another. A client with many connections is
+  // woken once for them and not for each, which costs the server less.
+  bool gather_answers = false;
+
   AccessLog* access_log = nullptr;  // none: no lines; must outlive the server
   // Told what an operator should know (the store's errors, no more file descriptors), from any
   // thread of the server, not more than about once a second a thread.
