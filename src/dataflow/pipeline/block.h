@@ -8,12 +8,13 @@
 
 namespace dataflow::pipeline {
 
-// Readable bytes behind a block's text, so that vector instructions may read past a line's end. At
-// least simdjson's SIMDJSON_PADDING (checked in parser.cc).
+// Zeros behind a block's text, so that vector instructions may read past a line's end, and that
+// whatever stands at the end of the text ends there. At least simdjson's SIMDJSON_PADDING (checked
+// in parser.cc).
 inline constexpr std::size_t kBlockPadding = 64;
 
 struct Block {
-  std::unique_ptr<char[]> memory;  // at least size + kBlockPadding bytes
+  std::unique_ptr<char[]> memory;  // at least size + kBlockPadding bytes, zeros behind `size`
   std::size_t size = 0;
   std::uint64_t first_line = 1;  // number of the block's first line in its object
   std::uint64_t first_byte = 0;  // offset of the block's first byte in its (decompressed) object

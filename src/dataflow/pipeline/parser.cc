@@ -2,15 +2,16 @@
 
 #define SIMDJSON_EXCEPTIONS 0
 #include <simdjson.h>
-#include <xxhash.h>
 
 #include <array>
-#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+
+#include "dataflow/pipeline/fields.h"
+#include "dataflow/pipeline/plain_line.h"
 
 namespace dataflow::pipeline {
 
@@ -125,37 +126,6 @@ error_code skip(ondemand::value value, int depth) {
   return simdjson::TAPE_ERROR;
 }
 
-enum Column { kId, kTitle, kPrice, kCategory, kBrand, kUrl, kDescription, kColumns };
-
-std::optional<Column> column_of(std::string_view key) {
-  switch (key.size()) {
-    case 2:
-      return key == "id" ? std::optional(kId) : std::nullopt;
-    case 3:
-      return key == "url" ? std::optional(kUrl) : std::nullopt;
-    case 5:
-      if (key == "title") return kTitle;
-      if (key == "price") return kPrice;
-      return key == "brand" ? std::optional(kBrand) : std::nullopt;
-    case 8:
-      return key == "category" ? std::optional(kCategory) : std::nullopt;
-    case 11:
-      return key == "description" ? std::optional(kDescription) : std::nullopt;
-    default:
-      return std::nullopt;
-  }
-}
-
-// The last value of each known field so far, or why it is not a value of that field. Reasons are
-// literals.
-struct Fields {
-  ProductId id = 0;
-  double price = 0;
-  std::array<std::string_view, kColumns> text;
-  std::array<bool, kColumns> present{};  // with a value: neither absent nor null
-  std::array<const char*, kColumns> wrong{};
-};
-
 constexpr std::array<const char*, kColumns> kWrongType = {
     "id is not an integer",       "title is not a string", "price is not a number",
     "category is not a string",   "brand is not a string", "url is not a string",
@@ -225,48 +195,18 @@ const char* why_not(const Fields& fields) {
   return nullptr;
 }
 
-// Copies a row's values into the arena in one canonical sequence (price, lengths, strings in column
-// order) and fingerprints that: spelling, order and unknown fields of the line do not matter,
-// content does.
-Row make_row(const Fields& fields, std::uint64_t offset, Arena& arena) {
-  static constexpr std::array kTexts = {kTitle, kCategory, kBrand, kUrl, kDescription};
-  struct Header {
-    std::uint64_t has_price;
-    std::uint64_t price_bits;
-    std::array<std::uint64_t, kTexts.size()> lengths;  // ~0: null
-  } header{};
-  header.has_price = fields.present[kPrice] ? 1 : 0;
-  header.price_bits = fields.present[kPrice] ? std::bit_cast<std::uint64_t>(fields.price) : 0;
-  std::size_t bytes = sizeof(header);
-  for (std::size_t i = 0; i < kTexts.size(); ++i) {
-    const bool present = fields.present[kTexts[i]];
-    header.lengths[i] = present ? fields.text[kTexts[i]].size() : ~std::uint64_t{0};
-    if (present) bytes += header.lengths[i];
+// Strings of the simdjson parser are valid up to its next line: those that count are kept.
+void keep_strings(Fields& fields, Arena& arena) {
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    std::string_view& text = fields.text[i];
+    if (!fields.present[i]) continue;
+    if (text.empty()) {
+      text = "";  // what it points to may go, too
+      continue;
+    }
+    std::memcpy(arena.next(), text.data(), text.size());
+    text = arena.keep(text.size());
   }
-  char* const canonical = arena.allocate(bytes);
-  std::memcpy(canonical, &header, sizeof(header));
-  char* at = canonical + sizeof(header);
-  std::array<std::optional<std::string_view>, kColumns> copied;
-  for (Column column : kTexts) {
-    if (!fields.present[column]) continue;
-    const std::string_view text = fields.text[column];
-    std::memcpy(at, text.data(), text.size());
-    copied[column] = std::string_view(at, text.size());
-    at += text.size();
-  }
-  Row row;
-  row.product = {.id = fields.id,
-                 .title = *copied[kTitle],
-                 .price = fields.present[kPrice] ? std::optional(fields.price) : std::nullopt,
-                 .category = copied[kCategory],
-                 .brand = copied[kBrand],
-                 .url = copied[kUrl],
-                 .description = copied[kDescription]};
-  const XXH128_hash_t hash = XXH3_128bits(canonical, bytes);
-  row.fingerprint = {hash.low64, hash.high64};
-  if (row.fingerprint == Fingerprint{}) row.fingerprint[0] = 1;  // all zero means dirty
-  row.offset = offset;
-  return row;
 }
 
 std::string explain(error_code error, std::string_view line, const char* location) {
@@ -299,8 +239,9 @@ std::string too_long(std::size_t max_line_bytes) {
 
 struct Parser::Implementation {
   ondemand::parser parser;
+  RowMaker maker;
 
-  // Parses one line into `row`; returns the reason why it is none, or an empty string.
+  // Parses one line into a row of `out`; returns the reason why it is none, or an empty string.
   std::string parse(std::string_view line, std::size_t readable, std::uint64_t offset, Rows& out) {
     ondemand::document document;
     if (auto error = parser.iterate(line.data(), line.size(), readable).get(document)) {
@@ -317,7 +258,8 @@ struct Parser::Implementation {
       return explain(error, line, location);
     }
     if (const char* reason = why_not(fields)) return reason;
-    out.rows.push_back(make_row(fields, offset, out.arena));
+    keep_strings(fields, out.arena);
+    out.rows.push_back(maker.make(fields, offset));
     return {};
   }
 
@@ -327,10 +269,12 @@ struct Parser::Implementation {
     for (auto field : object) {
       std::string_view key;
       if (auto error = field.unescaped_key().get(key)) return error;
-      const auto column = column_of(key);
+      const Column column = column_of(key);
       ondemand::value value;
       if (auto error = field.value().get(value)) return error;
-      if (auto error = column ? read_field(value, *column, fields) : skip(value, 1)) return error;
+      if (auto error = column == kColumns ? skip(value, 1) : read_field(value, column, fields)) {
+        return error;
+      }
     }
     // Behind a whole document there is no location any more.
     const char* location = nullptr;
@@ -340,42 +284,65 @@ struct Parser::Implementation {
   }
 };
 
-Parser::Parser(std::size_t max_line_bytes)
-    : max_line_bytes_(max_line_bytes), implementation_(std::make_unique<Implementation>()) {}
+Parser::Parser(std::size_t max_line_bytes, Ways ways)
+    : max_line_bytes_(max_line_bytes),
+      ways_(ways),
+      implementation_(std::make_unique<Implementation>()) {}
 Parser::~Parser() = default;
+
+// The end of the line at `at`, which then is a row of `out`; null where it is not a plain one.
+const char* Parser::take_plain_line(const char* at, const char* end, std::uint64_t offset,
+                                    Rows& out) {
+  Fields fields;
+  const std::size_t used = out.arena.used();
+  const char* const line_end = read_plain_line(at, end, out.arena, fields);
+  if (line_end == nullptr || static_cast<std::size_t>(line_end - at) > max_line_bytes_) {
+    out.arena.rewind(used);
+    return nullptr;
+  }
+  out.rows.push_back(implementation_->maker.make(fields, offset));
+  ++out.lines;
+  return line_end;
+}
+
+// The end of the line at `at`, which then is a row or a rejected line of `out`, or is blank.
+const char* Parser::take_line(const char* at, const char* end, std::uint64_t number,
+                              std::uint64_t offset, Rows& out) {
+  const auto* newline =
+      static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
+  const char* const line_end = newline != nullptr ? newline : end;
+  const std::string_view line(at, static_cast<std::size_t>(line_end - at));
+  std::string_view json = line;
+  if (offset == 0 && json.starts_with(kByteOrderMark)) json.remove_prefix(kByteOrderMark.size());
+  std::size_t blank = 0;
+  while (blank < json.size() && is_space(json[blank])) ++blank;
+  // Over the limit even spaces are a line: the splitter hands it over without looking.
+  if (blank == json.size() && line.size() <= max_line_bytes_) return line_end;
+  ++out.lines;
+  const auto readable = static_cast<std::size_t>(end - json.data()) + kBlockPadding;
+  std::string reason = line.size() > max_line_bytes_
+                           ? too_long(max_line_bytes_)
+                           : implementation_->parse(json, readable, offset, out);
+  if (!reason.empty()) out.rejected.push_back({number, offset, line, std::move(reason)});
+  if (json.size() > kLargeLineBytes) implementation_ = std::make_unique<Implementation>();
+  return line_end;
+}
 
 Rows Parser::parse(const Block& block) {
   Rows out;
+  out.arena = Arena(block.size);
   out.rows.reserve(block.size / 256 + 1);
+  // Newlines cut no character in two: the lines of valid text are valid.
+  const bool plain = ways_ == Ways::kAll && simdjson::validate_utf8(block.memory.get(), block.size);
   const char* const end = block.memory.get() + block.size;
-  const char* at = block.memory.get();
   std::uint64_t line_number = block.first_line;
-  bool large = false;
-  while (at < end) {
-    const auto* newline =
-        static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
-    const char* const line_end = newline != nullptr ? newline : end;
-    std::string_view line(at, static_cast<std::size_t>(line_end - at));
+  for (const char* at = block.memory.get(); at < end; ++at, ++line_number) {
     const std::uint64_t offset =
         block.first_byte + static_cast<std::uint64_t>(at - block.memory.get());
-    std::string_view json = line;
-    if (offset == 0 && json.starts_with(kByteOrderMark)) json.remove_prefix(kByteOrderMark.size());
-    std::size_t blank = 0;
-    while (blank < json.size() && is_space(json[blank])) ++blank;
-    // Over the limit even spaces are a line: the splitter hands it over without looking.
-    if (blank < json.size() || line.size() > max_line_bytes_) {
-      ++out.lines;
-      large = large || json.size() > kLargeLineBytes;
-      const auto readable = static_cast<std::size_t>(end - json.data()) + kBlockPadding;
-      std::string reason = line.size() > max_line_bytes_
-                               ? too_long(max_line_bytes_)
-                               : implementation_->parse(json, readable, offset, out);
-      if (!reason.empty()) out.rejected.push_back({line_number, offset, line, std::move(reason)});
-    }
-    ++line_number;
-    at = line_end + 1;
+    const char* line_end = plain ? take_plain_line(at, end, offset, out) : nullptr;
+    if (line_end == nullptr) line_end = take_line(at, end, line_number, offset, out);
+    at = line_end;
   }
-  if (large) implementation_ = std::make_unique<Implementation>();
   return out;
 }
 

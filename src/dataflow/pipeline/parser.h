@@ -10,10 +10,15 @@
 // Blank lines (spaces, tabs, carriage returns) are no lines. A byte order mark is skipped at the
 // beginning of an object only.
 //
-// Not thread safe: one parser a thread. Cost: one pass over the line, one copy of its strings.
+// Lines as most are take a fast way (plain_line.h), all others the general one; what a line becomes
+// does not depend on the way.
+//
+// Not thread safe: one parser a thread. Cost: two passes over the text, one of them for UTF-8; a
+// copy of the strings that have escapes.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -29,18 +34,28 @@ std::string too_long(std::size_t max_line_bytes);
 
 class Parser {
  public:
+  // The ways that lines take: the general one alone is for tests that compare both.
+  enum class Ways { kAll, kGeneral };
+
   // Lines longer than `max_line_bytes` are rejected.
-  explicit Parser(std::size_t max_line_bytes);
+  explicit Parser(std::size_t max_line_bytes, Ways ways = Ways::kAll);
   ~Parser();
   Parser(const Parser&) = delete;
   Parser& operator=(const Parser&) = delete;
 
-  // Parses every line of the block. The rejected lines' text points into the block.
+  // Parses every line of the block. The rows' strings and the rejected lines' text point into the
+  // block, or into the arena of what is returned.
   Rows parse(const Block& block);
 
  private:
   struct Implementation;
+
+  const char* take_plain_line(const char* at, const char* end, std::uint64_t offset, Rows& out);
+  const char* take_line(const char* at, const char* end, std::uint64_t number, std::uint64_t offset,
+                        Rows& out);
+
   const std::size_t max_line_bytes_;
+  const Ways ways_;
   std::unique_ptr<Implementation> implementation_;
 };
 

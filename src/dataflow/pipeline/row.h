@@ -16,7 +16,7 @@ namespace dataflow::pipeline {
 inline constexpr std::string_view kMappingVersion = "2";
 
 struct Row {
-  ProductView product;  // strings in the Rows' arena
+  ProductView product;  // strings in the block, or in the Rows' arena
   Fingerprint fingerprint{};
   std::uint64_t offset = 0;  // of the line's first byte in the (decompressed) object
 };
@@ -29,7 +29,7 @@ struct RejectedLine {
   std::string reason;
 };
 
-// What the lines of one block became.
+// What the lines of one block became; valid as long as the block.
 struct Rows {
   Arena arena;
   std::vector<Row> rows;
