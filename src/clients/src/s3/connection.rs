@@ -203,7 +203,13 @@ fn http_client(client: &ClientOptions, url: &str, options: &S3Options) -> Result
     let tls = &options.tls;
     let is_default = tls.ca_file.is_empty() && tls.cert_file.is_empty() && tls.key_file.is_empty();
     if is_default || !url.starts_with("https:") {
-        return ReqwestConnector::default().connect(client).map_err(wrong_settings);
+        let mut client = client.clone();
+        let proxy = client.get_config_value(&ClientConfigKey::ProxyUrl);
+        if !url.starts_with("https:") && proxy.is_none() {
+            // To read the system's authorities, some 140 files, takes longer than a listing.
+            client = client.with_no_system_certificates(true);
+        }
+        return ReqwestConnector::default().connect(&client).map_err(wrong_settings);
     }
     let config = tls::client_config("s3", tls, &[]).map_err(Failure::bad_file)?;
     let pause = Duration::from_millis(options.request_timeout_ms.into());
