@@ -251,7 +251,8 @@ std::vector<Setting> pipeline_settings() {
       number(&P::ids_memory_bytes, "ids_memory_bytes", kMebibyte, kTebibyte,
              "What the ids seen in a run may take; beyond it they go to a temporary file."),
       number(&P::deferred_bytes, "deferred_bytes", 0, kTebibyte,
-             "Rows that wait for a later line of the same id, so that only that one is written."),
+             "Rows that wait for the end: for a later line of the same id, so that only that one is "
+             "written, or for others where few have changed."),
       number(&P::objects_in_flight, "objects_in_flight", 1, kManyThreads,
              "Objects that are read at once."),
       text(&P::rejects, "rejects", "Where rejected lines are kept; -rejects wins.", is_not_empty,

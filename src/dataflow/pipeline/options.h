@@ -16,9 +16,9 @@ struct Options {
   std::uint64_t max_inflated_bytes = std::uint64_t{64} << 30;  // of one compressed object
   std::uint64_t max_rejects_bytes = std::uint64_t{16} << 30;   // of all rejected lines on disk
   std::size_t objects_in_flight = 16;                          // objects read at the same time
-  std::size_t buffer_bytes = 64 * 1024 * 1024;                 // of all blocks in flight together
+  std::size_t buffer_bytes = 16 * 1024 * 1024;                 // of all blocks in flight together
   std::size_t claims_memory_bytes = 32 * 1024 * 1024;          // ids of the run; more go to disk
-  std::size_t deferred_bytes = 16 * 1024 * 1024;  // rows that wait for a later line of their id
+  std::size_t deferred_bytes = 16 * 1024 * 1024;  // rows that wait for the end of the run
 };
 
 }  // namespace dataflow::pipeline

@@ -124,6 +124,53 @@ TEST_F(PipelineTest, LoadsOnceAndThenOnlyWhatChanged) {
   EXPECT_EQ(titles(), (Titles{{1, "one"}, {2, "zwei"}, {3, "three"}}));
 }
 
+TEST_F(PipelineTest, FewChangedRowsOfManyBlocksAreWrittenTogether) {
+  constexpr ProductId kRows = 2'000;  // of each file
+  options_.block_bytes = 4096;        // some hundred rows
+  // Every hundredth row is of version `version`; one more line gives an id its last version.
+  const auto put = [this](const std::string& name, ProductId from, const std::string& version) {
+    std::string text;
+    for (ProductId id = from; id < from + kRows; ++id) {
+      text += line(id, id % 100 == 0 ? version : "always the same");
+    }
+    fetch_->put(name, text + line(from, version + ", again"));
+  };
+  for (const std::size_t threads : {1u, 4u}) {
+    threads_ = threads;
+    put("a", 1, "old");
+    put("b", kRows + 1, "old");
+    load({"*"});
+    put("a", 1, "new");
+    put("b", kRows + 1, "new");
+    const std::size_t saves = store_.saves();
+    const Summary changed = load({"*"});
+    EXPECT_LE(store_.saves() - saves, 4u) << "each block wrote its own";
+    // Of the ids that stand twice the last lines were written, and nothing else of them.
+    EXPECT_EQ(changed.counts.changed, 42u);
+    EXPECT_EQ(changed.counts.written, 42u);
+    EXPECT_EQ(titles().at(1), "new, again");
+    EXPECT_EQ(titles().at(100), "new");
+    EXPECT_EQ(titles().at(2 * kRows), "new");
+    // The records are made: nothing is left to do.
+    const Summary again = load({"*"});
+    EXPECT_EQ(again.objects_skipped, 2u);
+    EXPECT_EQ(again.counts.lines, 0u);
+  }
+}
+
+TEST_F(PipelineTest, WhereFewChangedAndNoneMayWaitTheyAreWrittenAtOnce) {
+  options_.block_bytes = 4096;
+  options_.deferred_bytes = 0;  // there is no room to wait: changed rows are written as they come
+  std::string text;
+  for (ProductId id = 1; id <= 2'000; ++id) text += line(id, "old");
+  fetch_->put("a", text);
+  load({"a"});
+  fetch_->put("a", text + line(7, "new"));
+  const Summary changed = load({"a"});
+  EXPECT_EQ(titles().at(7), "new");
+  EXPECT_EQ(changed.counts.unchanged + changed.counts.changed + changed.counts.superseded, 2'001u);
+}
+
 TEST_F(PipelineTest, AnotherSpellingOfTheSameContentIsUnchanged) {
   fetch_->put("a", "{\"id\":1,\"title\":\"\\u0061\",\"price\":1.50}\n");
   load({"a"});

@@ -6,6 +6,17 @@
 
 namespace dataflow::pipeline {
 
+namespace {
+
+// A block of which at most every kFewOf-th row is to be written has few of them.
+constexpr std::size_t kFewOf = 16;
+// What is put off because it is few, at most: what is written at the end of a run, one object after
+// another.
+constexpr std::size_t kMaxPutOffRows = 4096;
+constexpr std::size_t kMaxPutOffObjects = 16;
+
+}  // namespace
+
 // What is known of one row on its way.
 struct RowOnItsWay {
   const Row* row = nullptr;
@@ -15,6 +26,7 @@ struct RowOnItsWay {
   bool repeated = false;  // an earlier line of the same object holds another version
 
   bool replaces_written() const { return claim.verdict == Claims::Verdict::kReplacesWritten; }
+  bool is_to_be_written() const { return action == Action::kAdd || action == Action::kChange; }
 };
 
 // The rows of one block, or of one object's put-off rows, on their way through the stage.
@@ -113,7 +125,7 @@ void RowStage::decide(Work& work, bool may_defer) {
       facts.owner = catalogue_.where(row.entry.owner, work.object->id, work.object->index);
     }
     row.action = compare(row.row->fingerprint, row.entry, facts);
-    if (row.action == Action::kDefer && !defer(work, i)) row.action = Action::kChange;
+    if (row.action == Action::kDefer && !defer(work, row)) row.action = Action::kChange;
     if (row.action == Action::kDefer) continue;
     if (row.action == Action::kDrop) {
       ++work.counts.superseded;
@@ -131,8 +143,33 @@ void RowStage::decide(Work& work, bool may_defer) {
   work.rows = std::move(going_on);
 }
 
-bool RowStage::defer(const Work& work, std::size_t i) {
-  const RowOnItsWay& row = work.rows[i];
+// Where hardly anything has changed, a row or two of a block would cost it five round trips to
+// servers. They are put off and written with those of the other blocks.
+void RowStage::put_off_few(Work& work) {
+  if (options_.dry_run || !work.known) return;
+  const auto can_wait = [](const RowOnItsWay& row) {
+    return row.is_to_be_written() && !row.replaces_written();
+  };
+  const auto few =
+      static_cast<std::size_t>(std::count_if(work.rows.begin(), work.rows.end(), can_wait));
+  if (few == 0 || few * kFewOf > work.counts.lines || !may_put_off(work, few)) return;
+  std::erase_if(work.rows,
+                [&](const RowOnItsWay& row) { return can_wait(row) && defer(work, row); });
+}
+
+bool RowStage::may_put_off(const Work& work, std::size_t rows) {
+  std::lock_guard lock(deferred_mutex_);
+  if (put_off_rows_ + rows > kMaxPutOffRows) return false;
+  if (put_off_objects_.size() == kMaxPutOffObjects &&
+      !put_off_objects_.contains(work.object.get())) {
+    return false;
+  }
+  put_off_rows_ += rows;
+  put_off_objects_.insert(work.object.get());
+  return true;
+}
+
+bool RowStage::defer(const Work& work, const RowOnItsWay& row) {
   const ProductView& product = row.row->product;
   std::size_t bytes = sizeof(Deferred) + product.title.size();
   for (const auto* text : {&product.category, &product.brand, &product.url, &product.description}) {
@@ -157,6 +194,7 @@ Task<Result<void>> RowStage::take(std::span<const Row> rows, std::shared_ptr<Obj
   if (!claimed) co_return std::unexpected(std::move(claimed.error()));
   co_await look_up(work);
   decide(work, true);
+  put_off_few(work);
   auto applied = co_await apply(work);
   count(work, work.counts);
   co_return applied;
@@ -168,7 +206,13 @@ Task<Result<void>> RowStage::take_deferred() {
     std::lock_guard lock(deferred_mutex_);
     all = std::exchange(deferred_, {});
     deferred_bytes_ = 0;
+    put_off_rows_ = 0;
+    put_off_objects_.clear();
   }
+  // Blocks of several objects were worked on at the same time.
+  std::stable_sort(all.begin(), all.end(), [](const Deferred& a, const Deferred& b) {
+    return a.object->index < b.object->index;
+  });
   constexpr std::size_t kBatch = 1000;
   for (std::size_t begin = 0; begin < all.size();) {
     Work work;
@@ -253,9 +297,7 @@ Task<bool> RowStage::make_dirty(Work& work, bool replaces_written, WriteTime& ti
 }
 
 Task<Result<void>> RowStage::write(Work& work) {
-  std::erase_if(work.rows, [](const RowOnItsWay& row) {
-    return row.action != Action::kAdd && row.action != Action::kChange;
-  });
+  std::erase_if(work.rows, [](const RowOnItsWay& row) { return !row.is_to_be_written(); });
   if (work.rows.empty()) co_return Result<void>();
   // The ticket comes before the mark: whoever sees the mark and writes after us waits for this
   // ticket.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,8 @@
 #include "dataflow/product_service.h"
 
 namespace dataflow::pipeline {
+
+struct RowOnItsWay;
 
 class RowStage {
  public:
@@ -49,7 +52,9 @@ class RowStage {
   Result<void> claim(Work& work, std::span<const Row> rows);
   Task<void> look_up(Work& work);
   void decide(Work& work, bool may_defer);
-  bool defer(const Work& work, std::size_t i);
+  void put_off_few(Work& work);
+  bool may_put_off(const Work& work, std::size_t rows);
+  bool defer(const Work& work, const RowOnItsWay& row);
   Task<Result<void>> apply(Work& work);
   Task<Result<void>> write(Work& work);
   Task<bool> make_dirty(Work& work, bool replaces_written, WriteTime& time);
@@ -69,6 +74,8 @@ class RowStage {
   std::mutex deferred_mutex_;
   std::vector<Deferred> deferred_;
   std::size_t deferred_bytes_ = 0;
+  std::size_t put_off_rows_ = 0;
+  std::set<const ObjectState*> put_off_objects_;
 };
 
 }  // namespace dataflow::pipeline
