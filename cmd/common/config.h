@@ -68,9 +68,9 @@ struct S3Config {
   std::uint32_t request_timeout_ms = 30'000;
   std::uint32_t retries = 8;
   std::uint32_t retry_timeout_ms = 60'000;
-  std::uint64_t part_bytes = 4'194'304;
-  std::uint32_t parts_per_object = 4;
-  std::uint64_t max_buffered_bytes = 67'108'864;
+  std::uint64_t part_bytes = 2'097'152;
+  std::uint32_t parts_per_object = 8;
+  std::uint64_t max_buffered_bytes = 25'165'824;
   std::string ca_file;
   std::string cert_file;
   std::string key_file;
@@ -101,7 +101,7 @@ struct PipelineConfig {
   std::uint64_t max_inflated_bytes = 68'719'476'736;
   std::uint64_t max_rejects_bytes = 17'179'869'184;
   std::uint64_t block_bytes = 262'144;
-  std::uint64_t buffer_bytes = 67'108'864;
+  std::uint64_t buffer_bytes = 16'777'216;
   std::uint64_t ids_memory_bytes = 33'554'432;
   std::uint64_t deferred_bytes = 16'777'216;
   std::uint32_t objects_in_flight = 16;

@@ -1,4 +1,6 @@
 // job: loads product files into the store. Arguments to App to exit code, and nothing else.
+#include <malloc.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -8,8 +10,22 @@
 #include "cmd/common/process.h"
 #include "cmd/job/app.h"
 
+namespace {
+
+// Blocks and ranges of objects come and go thousands of times a second: what they took is used
+// again, instead of being given back to the system and fetched from it page by page (a tenth of the
+// job's CPU where nothing has changed). How much it is at most, the pipeline's budgets say.
+void keep_freed_memory() {
+  constexpr int kLargestKept = 32 << 20;  // the most that glibc allows
+  mallopt(M_MMAP_THRESHOLD, kLargestKept);
+  mallopt(M_TRIM_THRESHOLD, 2 * kLargestKept);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace dataflow::cmd;
+  keep_freed_memory();
   start_logging();
   keep_memory_private();
   survive_failed_writes();

@@ -34,12 +34,12 @@ struct Options {
   std::chrono::milliseconds retry_timeout{60'000};
 
   // An object is read in ranges of this size; a smaller one with one request.
-  std::size_t part_bytes = 4 << 20;
+  std::size_t part_bytes = 2 << 20;
   // Ranges of one object that are under way or waiting to be delivered.
-  std::size_t parts_per_object = 4;
+  std::size_t parts_per_object = 8;
   // The same of all objects that are being read, in bytes. A reader always gets the range that its
   // caller waits for, so that many readers may exceed this by one range each.
-  std::size_t max_buffered_bytes = 64 << 20;
+  std::size_t max_buffered_bytes = 24 << 20;
 };
 
 }  // namespace dataflow::s3
