@@ -1,7 +1,10 @@
 #include "dataflow/pipeline/claims.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
+#include <new>
 #include <unordered_map>
 #include <utility>
 
@@ -9,7 +12,6 @@ namespace dataflow::pipeline {
 
 namespace {
 
-constexpr ProductId kEmpty = -1;
 constexpr std::size_t kFirstSlots = 1024;
 
 std::uint64_t mixed(ProductId id) {
@@ -46,26 +48,40 @@ void decide_mark(Claims::Claim& claim, Occurrences::Seen& seen) {
 
 }  // namespace
 
-// Open addressing with linear probing.
+// Open addressing with linear probing. An empty slot is all zero, as the system gives memory out:
+// what is never used is never touched. Rows come in no order, so that each one is a miss in the
+// tables of pages if these are small: large ones are asked for.
 class Claims::Table {
  public:
-  explicit Table(std::size_t slots) : slots_(slots, Slot{kEmpty, 0}), mask_(slots - 1) {}
+  explicit Table(std::size_t slots)
+      : bytes_(slots * sizeof(Slot)),
+        slots_(::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)),
+        mask_(slots - 1) {
+    if (slots_ == MAP_FAILED) throw std::bad_alloc();
+    ::madvise(slots_, bytes_, MADV_HUGEPAGE);  // advice: where there are none, small ones do
+  }
+  ~Table() { ::munmap(slots_, bytes_); }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
 
-  std::size_t capacity() const { return slots_.size(); }
-  const std::vector<Slot>& slots() const { return slots_; }
+  std::size_t capacity() const { return mask_ + 1; }
+  std::span<Slot> slots() const { return {static_cast<Slot*>(slots_), capacity()}; }
 
   // Begins to read what at(id) will look at: a block's ids are all over the table.
-  void expect(ProductId id) const { __builtin_prefetch(&slots_[mixed(id) & mask_], 1); }
+  void expect(ProductId id) const { __builtin_prefetch(&slots()[mixed(id) & mask_], 1); }
 
+  // The id's slot, or the empty one that is to become it.
   Slot& at(ProductId id) {
+    const std::span<Slot> all = slots();
     std::size_t i = mixed(id) & mask_;
-    while (slots_[i].id != kEmpty && slots_[i].id != id) i = (i + 1) & mask_;
-    return slots_[i];
+    while (!all[i].empty() && all[i].id() != id) i = (i + 1) & mask_;
+    return all[i];
   }
 
  private:
-  std::vector<Slot> slots_;
-  std::size_t mask_;
+  const std::size_t bytes_;
+  void* const slots_;
+  const std::size_t mask_;
 };
 
 Claims::Claims(std::size_t memory_bytes, MakeSpill make_spill)
@@ -85,17 +101,13 @@ Result<void> Claims::claim(std::span<Claim> claims) {
       if (table_->capacity() * 2 > max_slots_) {
         if (auto moved = move_to_spill(); !moved) return moved;
       } else {
-        auto larger = std::make_unique<Table>(table_->capacity() * 2);
-        for (const Slot& slot : table_->slots()) {
-          if (slot.id != kEmpty) larger->at(slot.id) = slot;
-        }
-        table_ = std::move(larger);
+        grow(table_->capacity() * 2);
       }
     }
     if (spill_ != nullptr) return claim_spilled(claims.subspan(i));
     Slot& slot = table_->at(claims[i].id);
-    if (slot.id == kEmpty) {
-      slot.id = claims[i].id;
+    if (slot.empty()) {
+      slot.taken_by(claims[i].id);
       ++size_;
     }
     Occurrences::Seen seen{slot.state >> 1, (slot.state & 1) != 0};
@@ -103,6 +115,23 @@ Result<void> Claims::claim(std::span<Claim> claims) {
     slot.state = seen.order << 1 | (seen.written ? 1 : 0);
   }
   return {};
+}
+
+void Claims::grow(std::size_t slots) {
+  auto larger = std::make_unique<Table>(slots);
+  for (const Slot& slot : table_->slots()) {
+    if (!slot.empty()) larger->at(slot.id()) = slot;
+  }
+  table_ = std::move(larger);
+}
+
+void Claims::expect(std::uint64_t ids) {
+  std::lock_guard lock(mutex_);
+  expected_ += std::min<std::uint64_t>(ids, max_slots_);
+  expected_ = std::min<std::uint64_t>(expected_, max_slots_);
+  // Kept at most 3/4 full, as by claim().
+  const std::size_t slots = std::min(std::bit_ceil(expected_ + expected_ / 3 + 1), max_slots_);
+  if (table_ != nullptr && slots > table_->capacity()) grow(slots);
 }
 
 Result<void> Claims::mark_written(std::span<Claim> claims) {
@@ -130,8 +159,8 @@ Result<void> Claims::move_to_spill() {
     return done;
   };
   for (const Slot& slot : table_->slots()) {
-    if (slot.id == kEmpty) continue;
-    ids.push_back(slot.id);
+    if (slot.empty()) continue;
+    ids.push_back(slot.id());
     seen.push_back({slot.state >> 1, (slot.state & 1) != 0});
     if (ids.size() < kBatch) continue;
     if (auto done = put(); !done) return done;

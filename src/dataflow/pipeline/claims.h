@@ -62,6 +62,10 @@ class Claims {
   Claims(std::size_t memory_bytes, MakeSpill make_spill);
   ~Claims();
 
+  // So many more ids may come: makes room for them at once, within the limit, instead of growing
+  // while everybody waits. A guess does.
+  void expect(std::uint64_t ids);
+
   // Claims ids for their lines, in this order, and tells the verdicts.
   Result<void> claim(std::span<Claim> claims);
 
@@ -75,19 +79,25 @@ class Claims {
 
  private:
   struct Slot {
-    ProductId id;
-    std::uint64_t state;  // order << 1 | written
+    std::uint64_t id_and_one;  // 0: empty
+    std::uint64_t state;       // order << 1 | written
+
+    bool empty() const { return id_and_one == 0; }
+    ProductId id() const { return static_cast<ProductId>(id_and_one - 1); }
+    void taken_by(ProductId id) { id_and_one = static_cast<std::uint64_t>(id) + 1; }
   };
   class Table;
 
   Result<void> claim_spilled(std::span<Claim> claims);
   Result<void> mark_spilled(std::span<Claim> claims);
   Result<void> move_to_spill();
+  void grow(std::size_t slots);
 
   const std::size_t max_slots_;
   const MakeSpill make_spill_;
   std::mutex mutex_;
   std::uint64_t size_ = 0;
+  std::uint64_t expected_ = 0;
   std::unique_ptr<Table> table_;
   std::unique_ptr<Occurrences> spill_;
 };

@@ -8,6 +8,20 @@
 
 namespace dataflow::pipeline {
 
+namespace {
+
+// How many rows the objects that are to be read may have, where their size is known.
+std::uint64_t likely_rows(const std::vector<ListedObject>& page, const std::vector<bool>& stored) {
+  constexpr std::uint64_t kUsualLineBytes = 500;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < page.size(); ++i) {
+    if (!stored[i]) bytes += page[i].object.size.value_or(0);
+  }
+  return bytes / kUsualLineBytes;
+}
+
+}  // namespace
+
 Pipeline::Pipeline(Options options, Parts parts, boost::asio::any_io_executor executor)
     : options_(std::move(options)),
       parts_(std::move(parts)),
@@ -139,6 +153,7 @@ Task<void> Pipeline::read_page(std::vector<ListedObject> page, std::uint64_t& in
     const bool noted = catalogue_.note(object_id(page[i].object.name), first + i, stored[i]);
     stored[i] = stored[i] && noted;
   }
+  claims_.expect(likely_rows(page, stored));
   for (std::size_t i = 0; i < page.size(); ++i) {
     if (stop_.stopped()) co_return;
     std::uint64_t place_in_run = ++index;

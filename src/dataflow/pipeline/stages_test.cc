@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <limits>
 #include <map>
 #include <random>
 #include <string>
@@ -261,6 +262,21 @@ TEST_P(ClaimsTest, OneBlockMayHoldAnIdSeveralTimes) {
   ASSERT_TRUE(claims_.mark_written(block));
   EXPECT_EQ(block[0].verdict, Claims::Verdict::kSuperseded);
   EXPECT_EQ(block[2].verdict, Claims::Verdict::kLast);
+}
+
+TEST_P(ClaimsTest, RoomMadeAheadLosesNothingAndKeepsTheLimit) {
+  using enum Claims::Verdict;
+  claims_.expect(1'000);
+  EXPECT_EQ(claim(0, 7), kLast);
+  EXPECT_EQ(claim(std::numeric_limits<ProductId>::max(), 8), kLast);
+  claims_.expect(std::uint64_t{1} << 60);
+  EXPECT_EQ(claim(0, 6), kSuperseded);
+  EXPECT_EQ(claim(std::numeric_limits<ProductId>::max(), 7), kSuperseded);
+  for (ProductId id = 1; id < 6000; ++id) EXPECT_EQ(claim(id, 1), kLast);
+  EXPECT_EQ(claims_.spilled(), GetParam() < 100'000);
+  claims_.expect(1'000);
+  EXPECT_EQ(claim(0, 6), kSuperseded);
+  EXPECT_EQ(claims_.size(), 6001u);
 }
 
 INSTANTIATE_TEST_SUITE_P(MemoryAndSpill, ClaimsTest, testing::Values(1 << 22, 1 << 14));
