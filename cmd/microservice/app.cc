@@ -151,6 +151,7 @@ Task<void> App::State::connect() {
   if (!late->connected()) co_return;
   spdlog::info("connected to Cassandra");
   first_wait.cancel();
+  co_await late->watch([] { spdlog::info("connected to Cassandra again"); });
 }
 
 Task<void> App::State::serve() {

@@ -10,9 +10,19 @@ namespace dataflow::cmd {
 
 namespace {
 
+// Where nobody asks, watch() asks for this one, whether there is such a product or not.
+constexpr ProductId kProbed = 0;
+
 template <class T>
 Task<Result<T>> failed(std::unexpected<Error> error) {
   co_return Result<T>(std::move(error));
+}
+
+// The store lives until the task has ended, also when another one has taken its place.
+template <class T>
+Task<T> keep(std::shared_ptr<ProductService> /*store*/, Task<T> task) {
+  auto value = co_await std::move(task);
+  co_return std::move(value);
 }
 
 }  // namespace
@@ -25,8 +35,9 @@ Task<bool> LateProductService::try_connect() {
   auto opened = co_await open_();
   attempting_ = false;
   if (opened) {
-    owned_ = std::move(*opened);
-    store_.store(owned_.get(), std::memory_order_release);
+    store_.store(std::move(*opened));
+    const std::lock_guard lock(mutex_);
+    reason_.clear();
     co_return true;
   }
   bool is_news = false;
@@ -39,18 +50,45 @@ Task<bool> LateProductService::try_connect() {
   co_return false;
 }
 
-Task<void> LateProductService::connect() {
+Task<void> LateProductService::wait(std::chrono::milliseconds pause) {
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  timer.expires_after(pause);
+  pause_ = &timer;
+  co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  pause_ = nullptr;
+}
+
+Task<void> LateProductService::connect() {
   auto pause = pauses_.first;
   while (!stopped_) {
     const bool done = co_await try_connect();
     if (done || stopped_) break;
-    timer.expires_after(pause);
-    pause_ = &timer;
-    co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-    pause_ = nullptr;
+    co_await wait(pause);
     pause = std::min(pause * 2, pauses_.longest);
   }
+}
+
+Task<void> LateProductService::watch(std::function<void()> reopened) {
+  auto pause = pauses_.watch;
+  while (!stopped_) {
+    co_await wait(pause);
+    pause = pauses_.watch;
+    if (stopped_ || answered_.exchange(false)) continue;
+    const bool answers = co_await store_answers();
+    if (answers || stopped_) continue;
+    const bool done = co_await try_connect();
+    if (!done) continue;
+    // Not again and again where that alone does not help (too few replicas).
+    pause = pauses_.longest;
+    reopened();
+  }
+}
+
+Task<bool> LateProductService::store_answers() {
+  attempting_ = true;
+  [[maybe_unused]] const auto found = co_await find(kProbed);
+  attempting_ = false;
+  co_return answered_.exchange(false);
 }
 
 void LateProductService::stop() {
@@ -64,36 +102,43 @@ std::unexpected<Error> LateProductService::not_yet() const {
 }
 
 Task<Result<Product>> LateProductService::find(ProductId id) {
-  if (ProductService* store = store_.load(std::memory_order_acquire)) return store->find(id);
+  if (Store store = store_.load()) return find_in(*this, std::move(store), id);
   return failed<Product>(not_yet());
+}
+
+Task<Result<Product>> LateProductService::find_in(LateProductService& self, Store store,
+                                                  ProductId id) {
+  auto found = co_await store->find(id);
+  const bool is_answer = found || found.error().code == ErrorCode::kNotFound;
+  // Written once a look: threads would take the cache line from each other with every answer.
+  if (is_answer && !self.answered_.load(std::memory_order_relaxed)) self.answered_ = true;
+  co_return std::move(found);
 }
 
 Task<Result<std::vector<std::optional<Product>>>> LateProductService::find_many(
     std::span<const ProductId> ids) {
-  if (ProductService* store = store_.load(std::memory_order_acquire)) return store->find_many(ids);
+  if (Store store = store_.load()) return keep(store, store->find_many(ids));
   return failed<std::vector<std::optional<Product>>>(not_yet());
 }
 
 Task<Result<void>> LateProductService::save_many(std::span<const ProductView> products,
                                                  WriteTime time, std::span<bool> stored) {
-  if (ProductService* store = store_.load(std::memory_order_acquire)) {
-    return store->save_many(products, time, stored);
-  }
+  if (Store store = store_.load()) return keep(store, store->save_many(products, time, stored));
   return failed<void>(not_yet());
 }
 
 Task<Result<std::string>> LateProductService::incarnation() {
-  if (ProductService* store = store_.load(std::memory_order_acquire)) return store->incarnation();
+  if (Store store = store_.load()) return keep(store, store->incarnation());
   return failed<std::string>(not_yet());
 }
 
 Task<Result<void>> LateProductService::disown_caches() {
-  if (ProductService* store = store_.load(std::memory_order_acquire)) return store->disown_caches();
+  if (Store store = store_.load()) return keep(store, store->disown_caches());
   return failed<void>(not_yet());
 }
 
 Task<Result<void>> LateProductService::flush() {
-  if (ProductService* store = store_.load(std::memory_order_acquire)) return store->flush();
+  if (Store store = store_.load()) return keep(store, store->flush());
   return failed<void>(not_yet());
 }
 

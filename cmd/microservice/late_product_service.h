@@ -1,9 +1,15 @@
-// LateProductService: a store that is connected to in the background, for as long as it takes.
+// LateProductService: a store that is connected to in the background, for as long as it takes, and
+// connected to anew where it does not come back by itself.
 //
 // Until it is there, every method tells kUnavailable and why; from then on each goes to the store
-// itself, which reconnects by itself. connect() is run once; stop() ends it between two attempts.
-// Thread safety: as ProductService; connect(), stop() and attempting() on one executor of one
-// thread.
+// itself. Its client reconnects by itself as well, but the longer a node was away the later: up to
+// 10 s after it is back, and a service has to be back within 5 s. So watch() looks every
+// Pauses::watch whether anybody has had an answer; where nobody has, it asks the store itself, and
+// where that is no answer either, it opens the store anew. What was begun before goes on with the
+// store it began with, which is closed after the last of them.
+//
+// connect() is run once, watch() after it; stop() ends both between two attempts. Thread safety: as
+// ProductService; connect(), watch(), stop() and attempting() on one executor of one thread.
 #pragma once
 
 #include <atomic>
@@ -26,6 +32,7 @@ class LateProductService : public ProductService {
   struct Pauses {
     std::chrono::milliseconds first{100};      // after the first failure; doubles each time
     std::chrono::milliseconds longest{2'000};  // back well within 5 s of the store
+    std::chrono::milliseconds watch{1'000};
   };
 
   LateProductService(Open open, Report report, Pauses pauses);
@@ -34,10 +41,13 @@ class LateProductService : public ProductService {
 
   // Attempts until the store is there or stop() was called.
   Task<void> connect();
+  // From then on, until stop(). Calls `reopened` each time another store has taken the place of one
+  // that did not answer.
+  Task<void> watch(std::function<void()> reopened);
   void stop();
   // An attempt is under way: it cannot be taken back, and this must not be destroyed.
   bool attempting() const { return attempting_; }
-  bool connected() const { return store_.load(std::memory_order_acquire) != nullptr; }
+  bool connected() const { return store_.load() != nullptr; }
 
   Task<Result<Product>> find(ProductId id) override;
   Task<Result<std::vector<std::optional<Product>>>> find_many(
@@ -49,15 +59,20 @@ class LateProductService : public ProductService {
   Task<Result<void>> flush() override;
 
  private:
+  using Store = std::shared_ptr<ProductService>;
+
   // One attempt; true when the store is there.
   Task<bool> try_connect();
+  Task<bool> store_answers();
+  Task<void> wait(std::chrono::milliseconds pause);
   std::unexpected<Error> not_yet() const;
+  static Task<Result<Product>> find_in(LateProductService& self, Store store, ProductId id);
 
   const Open open_;
   const Report report_;
   const Pauses pauses_;
-  std::unique_ptr<ProductService> owned_;
-  std::atomic<ProductService*> store_ = nullptr;
+  std::atomic<Store> store_;
+  std::atomic<bool> answered_ = false;  // since watch() looked
   bool stopped_ = false;
   bool attempting_ = false;
   boost::asio::steady_timer* pause_ = nullptr;  // while connect() waits

@@ -7,6 +7,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "dataflow/mock/memory_store.h"
@@ -96,6 +99,122 @@ TEST(LateProductService, StopEndsTheWaitBetweenTwoAttempts) {
   context.run();
   EXPECT_EQ(opener.attempts, 1U);
   EXPECT_FALSE(late.connected());
+}
+
+// Stores that answer, or do not, as the test says; counts the ones that live.
+class Fickle : public mock::MemoryStore {
+ public:
+  struct World {
+    bool answers = true;
+    int open = 0, probes = 0;
+  };
+  explicit Fickle(World& world) : world_(world) { ++world_.open; }
+  ~Fickle() override { --world_.open; }
+  Task<Result<Product>> find(ProductId id) override { return find_in(world_, id); }
+
+ private:
+  static Task<Result<Product>> find_in(World& world, ProductId id) {
+    ++world.probes;
+    if (!world.answers) co_return fail(ErrorCode::kUnavailable, "no answer");
+    co_return Product{id, "t", {}, {}, {}, {}, {}};
+  }
+
+  World& world_;
+};
+
+class Watching : public ::testing::Test {
+ protected:
+  static Task<Opened> open(Watching& self) {
+    ++self.attempts_;
+    if (self.refuses_ > 0) {
+      --self.refuses_;
+      co_return std::unexpected(kRefused);
+    }
+    if (self.attempts_ > 1) self.world_.answers = self.heals_;
+    co_return std::make_unique<Fickle>(self.world_);
+  }
+  static Task<void> run(Watching& self) {
+    co_await self.late_.connect();
+    co_await self.late_.watch([&self] { ++self.reopened_; });
+  }
+
+  void start() { boost::asio::co_spawn(context_, run(*this), boost::asio::detached); }
+  void run_until(const std::function<bool()>& done) {
+    while (!done()) ASSERT_GT(context_.run_one_for(std::chrono::seconds(20)), 0U);
+  }
+
+  Fickle::World world_;
+  boost::asio::io_context context_;
+  int attempts_ = 0, refuses_ = 0, reopened_ = 0;
+  bool heals_ = true;
+  std::vector<std::string> reports_;
+  LateProductService late_{[this] { return open(*this); },
+                           [this](const Error& error) { reports_.push_back(error.describe()); },
+                           {milliseconds(1), milliseconds(2), milliseconds(1)}};
+};
+
+TEST_F(Watching, AStoreThatAnswersIsAskedAndLeftAlone) {
+  start();
+  run_until([this] { return world_.probes == 10; });
+  EXPECT_EQ(attempts_, 1);
+  EXPECT_EQ(world_.open, 1);
+}
+
+TEST_F(Watching, AStoreThatAnswersOthersIsNotAskedAsWell) {
+  start();
+  run_until([this] { return late_.connected(); });
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(mock::wait(late_.find(7)));
+    const int before = world_.probes;
+    ASSERT_GT(context_.run_one_for(std::chrono::seconds(20)), 0U);  // a look
+    EXPECT_EQ(world_.probes, before);
+  }
+}
+
+TEST_F(Watching, AStoreThatDoesNotAnswerIsOpenedAnewAndTheOldOneClosed) {
+  start();
+  run_until([this] { return late_.connected(); });
+  world_.answers = false;
+  refuses_ = 3;
+  EXPECT_EQ(mock::wait(late_.find(1)).error().code, ErrorCode::kUnavailable);
+  run_until([this] { return reopened_ == 1; });
+  EXPECT_EQ(attempts_, 5);
+  EXPECT_THAT(reports_, ElementsAre("refused (111)"));
+  EXPECT_TRUE(mock::wait(late_.find(1)));
+  EXPECT_EQ(world_.open, 1);
+  const int probes = world_.probes;
+  run_until([&] { return world_.probes == probes + 5; });
+  EXPECT_EQ(attempts_, 5) << "it answers, and is left alone";
+}
+
+TEST_F(Watching, OneThatDoesNotAnswerAfterThatEitherIsTriedForAsLongAsItTakes) {
+  start();
+  run_until([this] { return late_.connected(); });
+  world_.answers = heals_ = false;
+  run_until([this] { return reopened_ == 4; });
+  EXPECT_EQ(world_.open, 1);
+  heals_ = true;
+  run_until([this] { return reopened_ == 5; });
+  EXPECT_TRUE(mock::wait(late_.find(1)));
+}
+
+TEST_F(Watching, WhatWasBegunGoesOnWithTheStoreItBeganWith) {
+  start();
+  run_until([this] { return late_.connected(); });
+  auto begun = late_.find(1);  // a task, not started yet
+  world_.answers = false;
+  run_until([this] { return reopened_ == 1; });
+  EXPECT_EQ(world_.open, 2);
+  EXPECT_TRUE(mock::wait(std::move(begun)));
+  EXPECT_EQ(world_.open, 1);
+}
+
+TEST_F(Watching, StopEndsIt) {
+  start();
+  run_until([this] { return world_.probes == 1; });
+  late_.stop();
+  context_.run();  // returns: nothing is waited for any more
+  EXPECT_FALSE(late_.attempting());
 }
 
 }  // namespace
