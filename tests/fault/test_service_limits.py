@@ -1,0 +1,201 @@
+"""Goal: few descriptors and little memory are borne by the service; what it takes stays flat however long it is asked; and
+an embedded store that is held, removed and made anew under it does not end it."""
+import http.client
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import time
+
+import harness
+import proxy
+import pytest
+import serving
+from faults import length
+
+MIB = 1 << 20
+ROWS = 2_000
+BACK_S = 5
+GROWTH_MIB = 16  # that an allocator may still find its level by
+MEMORY_MIB = 96  # of data: buffers, caches, the threads' stacks
+
+
+def limited(which, value):
+    return {"preexec_fn": lambda: resource.setrlimit(which, (value, value))}
+
+
+def load(setup, **more):
+    texts = harness.catalogue(ROWS, files=1, **more)
+    (setup.folder / "a.jsonl").write_text(texts[0])
+    setup.job("a.jsonl")
+    return harness.rows_of(*texts)
+
+
+def test_embedded_store_removed_and_made_anew_under_a_crowd(embedded, figures):
+    rows = load(embedded)
+    with serving.Service(embedded) as service:
+        crowd = serving.Crowd(service.address, rows)
+        watch = serving.Watch(service)
+        try:
+            harness.wait_for(lambda: len(crowd.answers) > serving.CROWD, "the crowd is served")
+            before = service.resources()
+            for turn in range(length(3, 30)):
+                shutil.rmtree(embedded.folder / "dataflow.db")
+                figures.fault()
+                harness.wait_for(lambda: crowd.answers[-1].status == 503, "it is noticed")
+                rows = load(embedded, seed=turn)
+                figures.runs += 1
+                returned = time.monotonic()
+                harness.wait_for(
+                    lambda: any(answer.status == 200 for answer in crowd.since(returned)), "the service is back", BACK_S
+                )
+                figures.most("slowest recovery in s", round(time.monotonic() - returned, 2))
+                figures.compare(service.serves(rows), rows)
+        finally:
+            crowd.stop.set()
+            watch.end()
+        for answer in crowd.end():
+            # A store that is just being made has no products yet.
+            if answer.status not in (200, 404):
+                serving.check_unavailable(answer, 1)
+        # Files that were deleted are let go of.
+        assert watch.samples[-1]["descriptors"] <= before["descriptors"] + serving.CROWD
+        figures.most("most descriptors", watch.most("descriptors"))
+
+
+def test_embedded_store_held_by_a_job_that_hangs(embedded, figures):
+    """What a job holds and no longer works on is served as it is; the job killed, its successor's rows are."""
+    rows = load(embedded)
+    kept = sorted(rows)[::10]
+    more = "".join(harness.catalogue(20_000, seed=3))
+    (embedded.folder / "more.jsonl").write_text(more)
+    with serving.Service(embedded) as service:
+        # Its input does not end: it keeps the store.
+        job = embedded.start("-concurrency", "1", "-", stdin=subprocess.PIPE)
+        try:
+            job.stdin.write(more.encode())
+            job.stdin.flush()
+            before = {key: rows[key] for key in kept}
+            harness.wait_for(lambda: service.serves(kept) != before, "the load is under way")
+            job.send_signal(signal.SIGSTOP)
+            figures.fault()
+            # What was written before is seen within a second.
+            stopped = time.monotonic()
+            harness.wait_for(lambda: time.monotonic() > stopped + 1, "a second")
+            seen = service.serves(kept)
+            expected = harness.rows_of(more)
+            for key, row in seen.items():
+                assert row in (rows[key], expected[key]), "a mixture"
+            for _ in range(length(5, 50)):
+                assert service.serves(kept) == seen, "nobody writes"
+        finally:
+            job.kill()
+            job.communicate()
+        figures.fault()
+        figures.compare(service.serves(kept), seen)
+        figures.run(embedded.job("more.jsonl"))
+        some = {key: expected[key] for key in sorted(expected)[::50]}
+        harness.wait_for(lambda: service.serves(some) == some, "the load is seen", BACK_S)
+        figures.compare(service.serves(some), some)
+
+
+@pytest.mark.parametrize("files", [64, 128, 256])
+def test_few_open_files(servers, figures, files):
+    """More connections than descriptors: what is served goes on, the store keeps its own, and afterwards all is as before."""
+    rows = load(servers)
+    with serving.Service(servers, **limited(resource.RLIMIT_NOFILE, files)) as service:
+        assert "open files are allowed" in service.log()
+        before = service.resources()
+        kept = http.client.HTTPConnection(service.address, timeout=30)
+        assert serving.ask(kept, 1).status == 200
+        host, port = service.address.split(":")
+        crowd = []
+        for _ in range(2 * files):
+            crowd.append(socket.create_connection((host, int(port)), timeout=30))
+        figures.fault(2 * files)
+        for key in list(rows)[: length(200, 2_000)]:
+            answer = serving.ask(kept, key)
+            assert answer.status == 200, (answer.status, answer.body)
+            assert answer.seconds < serving.SLACK_S, answer.seconds
+        assert service.resources()["descriptors"] <= files
+        figures.most(f"descriptors of {files}", service.resources()["descriptors"])
+        for one in crowd:
+            proxy.reset(one)
+        kept.close()
+
+        def alone():
+            return service.asked().status == 200 and service.resources()["descriptors"] <= before["descriptors"] + 2
+
+        harness.wait_for(alone, "the crowd is forgotten", BACK_S)
+        figures.compare(service.serves(rows), rows)
+
+
+@pytest.mark.parametrize("store", ["embedded", "cassandra"])
+def test_little_memory(embedded, servers, figures, store):
+    """A crowd that asks for everything, again and again, with less memory than the store's cache is allowed to take."""
+    setup = embedded if store == "embedded" else servers
+    setup.environment["DATAFLOW_ROCKSDB_SERVICE_CACHE_BYTES"] = str(32 * MIB)
+    rows = load(setup)
+    with serving.Service(setup, **limited(resource.RLIMIT_DATA, MEMORY_MIB * MIB)) as service:
+        watch = serving.Watch(service)
+        crowd = serving.Crowd(service.address, rows, pause_s=0, keep=False)
+        figures.fault()
+        harness.wait_for(lambda: crowd.served() > length(5, 50) * ROWS, "the crowd is served", 600)
+        crowd.end()
+        watch.end()
+        assert set(crowd.statuses) == {200}, crowd.statuses
+        figures.most("requests answered", crowd.served())
+        figures.most("peak MiB", round(watch.most("MiB")))
+        figures.compare(service.serves(rows), rows)
+
+
+def check_flat(name, watch, figures):
+    """The last quarter is as the second one: by then everything that is made once has been made."""
+    samples = watch.samples
+    assert len(samples) >= 20, f"{name}: only {len(samples)} samples"
+    quarter = len(samples) // 4
+    second, last = samples[quarter : 2 * quarter], samples[-quarter:]
+    memory = [statistics.median(sample["MiB"] for sample in part) for part in (second, last)]
+    assert memory[1] <= memory[0] + GROWTH_MIB, f"{name}: memory grew from {memory[0]:.1f} to {memory[1]:.1f} MiB"
+    for what, allowed in (("descriptors", 8), ("threads", 2)):
+        most = [max(sample[what] for sample in part) for part in (second, last)]
+        assert most[1] <= most[0] + allowed, f"{name}: {what} grew from {most[0]} to {most[1]}"
+    figures.most(f"{name}: MiB in the second quarter", round(memory[0], 1))
+    figures.most(f"{name}: MiB in the last quarter", round(memory[1], 1))
+    figures.most(f"{name}: most descriptors", watch.most("descriptors"))
+
+
+def test_soak(embedded, servers, figures):
+    """Both stores asked all the time, while a job changes them: memory and descriptors are flat."""
+    seconds = length(30, 3_600)
+    both = {"embedded": embedded, "cassandra": servers}
+    rows = {name: load(setup) for name, setup in both.items()}
+    with serving.Service(embedded) as first, serving.Service(servers) as second:
+        services = {"embedded": first, "cassandra": second}
+        watches = {name: serving.Watch(service, seconds / 200) for name, service in services.items()}
+        crowds = {name: serving.Crowd(service.address, rows[name], serving.CROWD // 4, keep=False) for name, service in services.items()}
+        until, day = time.monotonic() + seconds, 0
+        while time.monotonic() < until:
+            day += 1
+            for name, setup in both.items():
+                rows[name] = load(setup, seed=7, changed_per_mille=day % 50)
+                figures.runs += 1
+            # New connections all the time, beside those that stay.
+            for service in services.values():
+                for _ in range(20):
+                    assert service.asked(day % ROWS + 1).status == 200
+            for crowd in crowds.values():
+                counted = crowd.served()
+                harness.wait_for(lambda crowd=crowd, counted=counted: crowd.served() > counted + 200, "the crowd goes on")
+        for watch in watches.values():
+            watch.end()
+        for crowd in crowds.values():
+            crowd.end()
+            assert set(crowd.statuses) == {200}, crowd.statuses
+        figures.most("requests answered", sum(crowd.served() for crowd in crowds.values()))
+        for name, service in services.items():
+            check_flat(name, watches[name], figures)
+            harness.wait_for(lambda name=name, service=service: service.serves(rows[name]) == rows[name], "the last load is seen", BACK_S)
+            figures.compare(service.serves(rows[name]), rows[name])
