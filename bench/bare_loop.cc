@@ -104,7 +104,8 @@ Task<Result<BatchLimits>> connect(Connection& connection, std::string keyspace) 
   auto done = co_await connection.connect();
   if (done) {
     done = co_await connection.prepare(cassandra::insert_product(keyspace),
-                                       cassandra::select_product(keyspace));
+                                       cassandra::select_product(keyspace),
+                                       cassandra::select_products(keyspace));
   }
   if (!done) co_return std::unexpected(std::move(done.error()));
   co_return co_await cassandra::read_batch_limits(connection);

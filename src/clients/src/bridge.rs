@@ -121,8 +121,14 @@ pub mod ffi {
         /// The same on every node of the cluster, for what a node says of itself: rows of all nodes one after another,
         /// each with one cell more at its front, the node's host id. Skips nodes that do not answer; fails where none does.
         fn query_each_node(self: &Cassandra, cql: &str, done: UniquePtr<Completion>);
-        /// The statements that `save` and `select` use from now on.
-        fn prepare(self: &Cassandra, insert: &str, select: &str, done: UniquePtr<Completion>);
+        /// The statements that `save`, `select` and `select_together` use from now on.
+        fn prepare(
+            self: &Cassandra,
+            insert: &str,
+            select: &str,
+            select_together: &str,
+            done: UniquePtr<Completion>,
+        );
         /// Writes rows in one request: an INSERT for one row, an unlogged batch for several, all with write time
         /// `time_us`. Cells in CQL's binary form one after another in `bytes`, their lengths in `lengths`
         /// (-1: null), `columns` cells a row. Goes to a replica of the first row. Not retried.
@@ -137,6 +143,8 @@ pub mod ffi {
         /// One SELECT for each id, at once. The cells of each row in order; lengths of -2 for every cell of a row
         /// that is not there. `number`: columns.
         fn select(self: &Cassandra, ids: &[i64], done: UniquePtr<Completion>);
+        /// The same reply by one SELECT of all ids, on any node. The statement's rows begin with the id.
+        fn select_together(self: &Cassandra, ids: &[i64], done: UniquePtr<Completion>);
         /// A number for each id, the same where the same nodes hold the rows; 0 for all when unknown.
         fn replica_groups(self: &Cassandra, keyspace: &str, table: &str, ids: &[i64], groups: &mut [u32]);
 

@@ -28,7 +28,7 @@ use crate::bridge::{spawn, until_completed, CassandraOptions, Done, IntoReply, R
 use crate::tls;
 use failure::{Failure, Problem};
 use groups::Groups;
-use rows::{push_rows, RawRow, RawRows};
+use rows::{in_order_of, push_rows, RawRow, RawRows};
 
 pub struct Cassandra {
     inner: Arc<Inner>,
@@ -45,6 +45,7 @@ struct Inner {
 struct Statements {
     insert: PreparedStatement,
     select: PreparedStatement,
+    select_together: PreparedStatement,
     no_retries: Arc<dyn RetryPolicy>,
 }
 
@@ -115,23 +116,30 @@ impl Cassandra {
         });
     }
 
-    pub fn prepare(&self, insert: &str, select: &str, done: Done) {
-        let (insert, select) = (insert.to_owned(), select.to_owned());
+    pub fn prepare(&self, insert: &str, select: &str, select_together: &str, done: Done) {
+        let (insert, select, together) =
+            (insert.to_owned(), select.to_owned(), select_together.to_owned());
         self.finish(done, |inner| async move {
             let session = inner.session()?;
             // The driver waits here without a limit of its own.
             let limit = connect_limit(&inner.options);
             let prepared = tokio::time::timeout(limit, async {
-                Ok::<_, Problem>((session.prepare(insert).await?, session.prepare(select).await?))
+                Ok::<_, Problem>((
+                    session.prepare(insert).await?,
+                    session.prepare(select).await?,
+                    session.prepare(together).await?,
+                ))
             });
-            let (mut insert, mut select) = prepared.await.map_err(|_| Problem::Late(limit))??;
+            let (mut insert, mut select, mut select_together) = prepared.await.map_err(|_| Problem::Late(limit))??;
             let no_retries: Arc<dyn RetryPolicy> = Arc::new(FallthroughRetryPolicy::new());
             insert.set_retry_policy(Some(no_retries.clone()));
-            select.set_is_idempotent(true);
-            // The columns are named in the statement: they do not change behind its back.
-            select.set_use_cached_result_metadata(true);
+            for read in [&mut select, &mut select_together] {
+                read.set_is_idempotent(true);
+                // The columns are named in the statement: they do not change behind its back.
+                read.set_use_cached_result_metadata(true);
+            }
             *inner.statements.write().unwrap() =
-                Some(Arc::new(Statements { insert, select, no_retries }));
+                Some(Arc::new(Statements { insert, select, select_together, no_retries }));
             Ok(Reply::ok())
         });
     }
@@ -176,6 +184,19 @@ impl Cassandra {
             }
             reply.number = columns as i64;
             Ok(reply)
+        });
+    }
+
+    pub fn select_together(&self, ids: &[i64], done: Done) {
+        // SAFETY: as in save().
+        let ids = unsafe { until_completed(ids) };
+        self.finish(done, move |inner| async move {
+            let session = inner.session()?;
+            let statements = inner.statements()?;
+            let result = session.execute_unpaged(&statements.select_together, (ids,)).await?;
+            let mut rows = Reply::ok();
+            push_rows(&mut rows, result, None)?;
+            in_order_of(ids, &rows)
         });
     }
 

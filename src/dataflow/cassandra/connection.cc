@@ -55,10 +55,12 @@ class ClientConnection final : public Connection {
     co_return rows_of(std::move(reply));
   }
 
-  Task<Result<void>> prepare(std::string insert, std::string select) override {
-    auto reply = co_await clients::call([client = &*client_, &insert, &select](auto done) {
-      client->prepare(insert, select, std::move(done));
-    });
+  Task<Result<void>> prepare(std::string insert, std::string select,
+                             std::string select_together) override {
+    auto reply =
+        co_await clients::call([client = &*client_, &insert, &select, &select_together](auto done) {
+          client->prepare(insert, select, select_together, std::move(done));
+        });
     co_return nothing_of(reply);
   }
 
@@ -75,6 +77,13 @@ class ClientConnection final : public Connection {
   Task<Result<Rows>> select(std::span<const ProductId> ids) override {
     auto reply = co_await clients::call(
         [client = &*client_, ids](auto done) { client->select(slice(ids), std::move(done)); });
+    co_return rows_of(std::move(reply));
+  }
+
+  Task<Result<Rows>> select_together(std::span<const ProductId> ids) override {
+    auto reply = co_await clients::call([client = &*client_, ids](auto done) {
+      client->select_together(slice(ids), std::move(done));
+    });
     co_return rows_of(std::move(reply));
   }
 

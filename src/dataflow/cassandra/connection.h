@@ -60,8 +60,9 @@ class Connection {
   virtual Task<Result<Rows>> query(std::string cql) = 0;
   // The same on every node that answers, the node's host id as a first cell in each row.
   virtual Task<Result<Rows>> query_each_node(std::string cql) = 0;
-  // The statements of save() and select().
-  virtual Task<Result<void>> prepare(std::string insert, std::string select) = 0;
+  // The statements of save(), select() and select_together().
+  virtual Task<Result<void>> prepare(std::string insert, std::string select,
+                                     std::string select_together) = 0;
   // Writes rows in one request: cells one after another in `bytes`, their lengths (-1: null) in
   // `lengths`, `columns` of them a row.
   virtual Task<Result<void>> save(std::span<const std::uint8_t> bytes,
@@ -69,6 +70,8 @@ class Connection {
                                   WriteTime time) = 0;
   // The rows of these ids, in order, all asked at once.
   virtual Task<Result<Rows>> select(std::span<const ProductId> ids) = 0;
+  // The same by one request, to any node: for ids whose rows are on the same nodes.
+  virtual Task<Result<Rows>> select_together(std::span<const ProductId> ids) = 0;
   // The same number for ids whose rows are on the same nodes; all 0 when that is not known.
   virtual void replica_groups(std::span<const ProductId> ids, std::span<std::uint32_t> groups) = 0;
 };

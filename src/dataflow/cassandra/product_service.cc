@@ -15,7 +15,8 @@ ProductService::ProductService(const Options& options, std::unique_ptr<Connectio
     : connection_(std::move(connection)),
       limits_(limits),
       writer_(*connection_, limits, options),
-      incarnations_(*connection_, options.keyspace) {}
+      incarnations_(*connection_, options.keyspace),
+      finds_(*connection_) {}
 
 Task<Result<std::unique_ptr<ProductService>>> ProductService::connect(Options options) {
   auto valid = check(options);
@@ -34,19 +35,15 @@ Task<Result<std::unique_ptr<ProductService>>> ProductService::connect(
   auto limits = co_await read_batch_limits(*connection);
   if (!limits) co_return std::unexpected(std::move(limits.error()));
   done = co_await connection->prepare(insert_product(options.keyspace),
-                                      select_product(options.keyspace));
+                                      select_product(options.keyspace),
+                                      select_products(options.keyspace));
   if (!done) co_return std::unexpected(std::move(done.error()));
   std::unique_ptr<ProductService> service(
       new ProductService(options, std::move(connection), *limits));
   co_return std::move(service);
 }
 
-Task<Result<Product>> ProductService::find(ProductId id) {
-  const std::array<ProductId, 1> ids{id};
-  auto rows = co_await connection_->select(ids);
-  if (!rows) co_return std::unexpected(std::move(rows.error()));
-  co_return next_product(*rows, id);
-}
+Task<Result<Product>> ProductService::find(ProductId id) { return finds_.find(id); }
 
 Task<Result<std::vector<std::optional<Product>>>> ProductService::find_many(
     std::span<const ProductId> ids) {

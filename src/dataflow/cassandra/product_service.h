@@ -18,6 +18,7 @@
 
 #include "dataflow/cassandra/batches.h"
 #include "dataflow/cassandra/connection.h"
+#include "dataflow/cassandra/gathered_finds.h"
 #include "dataflow/cassandra/incarnations.h"
 #include "dataflow/cassandra/options.h"
 #include "dataflow/cassandra/writer.h"
@@ -64,6 +65,7 @@ class ProductService final : public dataflow::ProductService {
   BatchLimits limits_;
   Writer writer_;
   Incarnations incarnations_;
+  GatheredFinds finds_;
 };
 
 // Creates what connect() expects, as far as it is not there: the keyspace, replicated as

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <future>
 #include <limits>
 
 #include "dataflow/cassandra/live_testing.h"
@@ -178,6 +179,37 @@ TEST_F(SaveLive, ATableThatIsDroppedUnderOurHandsIsInvalid) {
   EXPECT_EQ(found.error().code, ErrorCode::kInvalid) << found.error().describe();
 }
 
+// Those that come at the same moment are read by one SELECT, those that come alone by their own.
+TEST_F(SaveLive, WhatIsFoundTogetherIsWhatIsFoundAlone) {
+  std::vector<Product> products;
+  for (ProductId id = 0; id < 200; id += 2) {
+    products.push_back({id, "title " + std::to_string(id), {}, "c", {}, "u", "d"});
+    if (id % 3 == 0) products.back().price = static_cast<double>(id);
+    if (id % 4 == 0) products.back().category.reset();
+  }
+  products.back().id = kMaxProductId;
+  save_well(products);
+  std::vector<ProductId> ids = {kMaxProductId, 2, 2, kMaxProductId - 1};
+  for (ProductId id = 0; id < 200; ++id) ids.push_back(id * 7 % 200);
+  boost::asio::io_context io;
+  std::vector<std::future<Result<Product>>> together;
+  for (const ProductId id : ids) {
+    together.push_back(boost::asio::co_spawn(io, service_->find(id), boost::asio::use_future));
+  }
+  io.run();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto here = together[i].get();
+    const auto alone = find(ids[i]);
+    if (alone) {
+      EXPECT_EQ(here.value(), *alone);
+      EXPECT_EQ(here->id, ids[i]);
+    } else {
+      EXPECT_EQ(alone.error().code, ErrorCode::kNotFound);
+      EXPECT_EQ(here.error(), alone.error());
+    }
+  }
+}
+
 // The server refuses a batch that is one byte over batch_size_fail_threshold by the very measure
 // that it warns by: that is how data_size() is known to be exact.
 TEST_F(SaveLive, DataSizeIsTheServersMeasureToTheByte) {
@@ -188,7 +220,8 @@ TEST_F(SaveLive, DataSizeIsTheServersMeasureToTheByte) {
   BatchLimits threshold;
   apply_setting("batch_size_warn_threshold", settings->next().bytes, threshold);
   ASSERT_TRUE(run_on(pool_, connection_->prepare(insert_product(options_.keyspace),
-                                                 select_product(options_.keyspace))));
+                                                 select_product(options_.keyspace),
+                                                 select_products(options_.keyspace))));
   constexpr ProductId kRows = 10;
   for (const std::size_t over : {0, 1}) {
     EncodedRows rows;

@@ -125,6 +125,11 @@ std::string select_product(std::string_view keyspace) {
          " WHERE id = ?";
 }
 
+std::string select_products(std::string_view keyspace) {
+  return "SELECT " + column_list(true) + " FROM " + table(keyspace, kProductsTable) +
+         " WHERE id IN ?";
+}
+
 std::string provision_hint(std::string_view keyspace) {
   return "run scripts/provision.sh, which creates the keyspace " + std::string(keyspace) +
          " and its tables";

@@ -38,6 +38,8 @@ std::string create_products(std::string_view keyspace);
 std::string create_epochs(std::string_view keyspace);
 std::string insert_product(std::string_view keyspace);
 std::string select_product(std::string_view keyspace);
+// Of several ids: the id before the cells that select_product() has.
+std::string select_products(std::string_view keyspace);
 
 // What to do where keyspace or table are missing or cannot be made; ends a message.
 std::string provision_hint(std::string_view keyspace);

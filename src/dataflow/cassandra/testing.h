@@ -80,7 +80,7 @@ class FakeConnection final : public Connection {
   std::function<Result<Rows>(const std::string&)> on_query;
   std::function<Result<Rows>(const std::string&)> on_query_each_node;
   std::function<Task<Result<void>>(Saved)> on_save;
-  std::function<Result<Rows>(std::span<const ProductId>)> on_select;
+  std::function<Result<Rows>(std::span<const ProductId>)> on_select, on_select_together;
   std::function<std::uint32_t(ProductId)> on_replica_group;
 
   Task<Result<void>> connect() override { co_return Result<void>(); }
@@ -90,7 +90,9 @@ class FakeConnection final : public Connection {
   Task<Result<Rows>> query_each_node(std::string cql) override {
     co_return on_query_each_node ? on_query_each_node(cql) : Result<Rows>(Rows());
   }
-  Task<Result<void>> prepare(std::string, std::string) override { co_return Result<void>(); }
+  Task<Result<void>> prepare(std::string, std::string, std::string) override {
+    co_return Result<void>();
+  }
   Task<Result<void>> save(std::span<const std::uint8_t> bytes,
                           std::span<const std::int32_t> lengths, std::size_t columns,
                           WriteTime time) override {
@@ -100,6 +102,9 @@ class FakeConnection final : public Connection {
   }
   Task<Result<Rows>> select(std::span<const ProductId> ids) override {
     co_return on_select ? on_select(ids) : Result<Rows>(Rows());
+  }
+  Task<Result<Rows>> select_together(std::span<const ProductId> ids) override {
+    co_return on_select_together ? on_select_together(ids) : Result<Rows>(Rows());
   }
   void replica_groups(std::span<const ProductId> ids, std::span<std::uint32_t> groups) override {
     for (std::size_t i = 0; i < ids.size(); ++i) {

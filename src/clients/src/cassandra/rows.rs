@@ -1,6 +1,8 @@
 //! Rows as they cross the bridge: cells in CQL's binary form, borrowed on their way in, copied once on their
 //! way out.
 
+use std::collections::HashMap;
+
 use scylla::deserialize::row::ColumnIterator;
 use scylla::errors::IntoRowsResultError;
 use scylla::response::query_result::QueryResult;
@@ -148,4 +150,35 @@ pub fn push_rows(
         }
     }
     Ok(rows.rows_num())
+}
+
+/// The rows of `found`, which begin with their ids, without those and in the order of `ids`; -2 for every cell of a row
+/// that is not there.
+pub fn in_order_of(ids: &[i64], found: &Reply) -> Result<Reply, Problem> {
+    let columns = found.number.max(1) as usize;
+    let mut places = HashMap::with_capacity(ids.len());
+    let mut at = 0;
+    for lengths in found.lengths.chunks_exact(columns) {
+        let end = at + size_of_cells(lengths);
+        let id = found.bytes[at..end].first_chunk().map(|id| i64::from_be_bytes(*id));
+        let id = id.filter(|_| lengths[0] == 8).ok_or_else(|| {
+            Problem::Unreadable("a row that was read does not begin with its id".to_owned())
+        })?;
+        places.insert(id, (&lengths[1..], &found.bytes[at + 8..end]));
+        at = end;
+    }
+    let mut reply = Reply::ok();
+    reply.number = columns as i64 - 1;
+    reply.bytes.reserve(found.bytes.len());
+    reply.lengths.reserve(ids.len() * (columns - 1));
+    for id in ids {
+        match places.get(id) {
+            Some((lengths, bytes)) => {
+                reply.lengths.extend_from_slice(lengths);
+                reply.bytes.extend_from_slice(bytes);
+            }
+            None => reply.lengths.extend(std::iter::repeat_n(-2, columns - 1)),
+        }
+    }
+    Ok(reply)
 }
