@@ -103,6 +103,11 @@ Task<Result<void>> Writer::save_many(std::span<const ProductView> products, Writ
       in_flight_.release(AdaptiveLimit::Outcome::kRefused, {});
       break;
     }
+    if (auto error = overdue(call)) {
+      in_flight_.release(AdaptiveLimit::Outcome::kRefused, {});
+      call.fail(std::move(*error));
+      break;
+    }
     call.begin();
     boost::asio::co_spawn(executor, save_batch(call, batches[i]),
                           [&call](const std::exception_ptr& exception) {
@@ -141,6 +146,11 @@ Task<void> Writer::save_batch(Call& call, std::span<const std::uint32_t> rows) {
     }
     if (call.failed()) co_return;  // of another batch: this one's rows are not stored either way
     co_await in_flight_.acquire();
+    if (auto late = overdue(call)) {
+      in_flight_.release(AdaptiveLimit::Outcome::kRefused, {});
+      call.fail(std::move(*late));
+      co_return;
+    }
   }
 }
 
@@ -162,9 +172,31 @@ Task<Result<void>> Writer::send(const Call& call, std::span<const std::uint32_t>
   } else {
     outcome =
         result.error().code == ErrorCode::kUnavailable ? Outcome::kOverload : Outcome::kRefused;
+    if (outcome == Outcome::kOverload) note_failure(result.error());
   }
   in_flight_.release(outcome, answered - sent);
   co_return result;
+}
+
+void Writer::note_failure(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  last_failed_ = Clock::now();
+  failure_ = error;
+}
+
+// The error of a call that has waited for retry_timeout_ms in which nothing was acknowledged and
+// something failed: what it still has to send would only meet the same outage, one request timeout
+// after another.
+std::optional<Error> Writer::overdue(const Call& call) const {
+  const Clock::time_point acknowledged{Clock::duration(last_acknowledged_.load())};
+  const auto since = std::max(call.start, acknowledged);
+  if (Clock::now() < since + std::chrono::milliseconds(options_.retry_timeout_ms)) return {};
+  const std::lock_guard lock(mutex_);
+  if (!failure_ || last_failed_ < since) return {};
+  Error error = *failure_;
+  error.message += "; gave up: nothing was acknowledged in the " +
+                   std::to_string(options_.retry_timeout_ms) + " ms to retry";
+  return error;
 }
 
 // False when it is time to give up.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <mutex>
 #include <set>
@@ -214,6 +215,39 @@ Task<Result<void>> save_on(Writer& writer, std::span<const ProductView> products
                            std::span<bool> stored) {
   auto result = co_await writer.save_many(products, kTime, stored);
   co_return result;
+}
+
+Task<Result<void>> no_answer_for_a_while(FakeConnection::Saved, std::atomic<int>& attempts) {
+  ++attempts;
+  const auto executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer(executor, std::chrono::milliseconds(10));
+  co_await timer.async_wait(boost::asio::use_awaitable);
+  co_return unavailable();
+}
+
+TEST_F(WriterTest, AnOutageEndsAllCallsHoweverManyWait) {
+  use({.retry_timeout_ms = 50, .retry_wait_ms = 1, .max_in_flight = 1});
+  std::atomic<int> attempts = 0;
+  connection_.on_save = [&attempts](FakeConnection::Saved saved) {
+    return no_answer_for_a_while(saved, attempts);
+  };
+  boost::asio::thread_pool pool(2);
+  stored_ = std::vector<char>(products_.size(), false);
+  std::vector<std::future<Result<void>>> calls;
+  for (std::size_t i = 0; i < 1000; i += 10) {
+    calls.push_back(boost::asio::co_spawn(
+        pool, save_on(*writer_, std::span(products_).subspan(i, 10), stored().subspan(i, 10)),
+        boost::asio::use_future));
+  }
+  for (auto& call : calls) {
+    const auto result = call.get();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, ErrorCode::kUnavailable);
+    EXPECT_THAT(result.error().message, HasSubstr("gave up"));
+  }
+  // As many as fit into the time, one after another; not one for each of the hundred calls.
+  EXPECT_LE(attempts, 10);
+  EXPECT_THAT(stored(), Each(false));
 }
 
 TEST_F(WriterTest, CallsOfManyThreadsShareTheLimit) {
