@@ -247,10 +247,18 @@ impl Inner {
     }
 }
 
-/// Name resolution, connections to one contact point after another, and reading the cluster's metadata.
+/// Name resolution, connections to one contact point after another, reading the cluster's metadata, and connections to
+/// all nodes at once.
 fn connect_limit(options: &CassandraOptions) -> Duration {
-    let steps = options.hosts.len() as u64 + 1;
-    Duration::from_millis(u64::from(options.connect_timeout_ms) * steps)
+    let steps = options.hosts.len() as u32 + 1;
+    (Duration::from_millis(options.connect_timeout_ms.into()) + keepalive_interval(options)) * steps
+}
+
+/// The driver's connect timeout ends with TCP's handshake, which the kernel of a node that hangs does for it. Only a
+/// keepalive without answer ends what comes then: without it one paused node would hold up every start, and requests
+/// would be sent to it for a minute.
+fn keepalive_interval(options: &CassandraOptions) -> Duration {
+    Duration::from_millis(u64::from(options.connect_timeout_ms / 4).max(100))
 }
 
 async fn open(options: &CassandraOptions) -> Result<Session, Problem> {
@@ -275,6 +283,8 @@ async fn open(options: &CassandraOptions) -> Result<Session, Problem> {
     let mut builder = SessionBuilder::new()
         .known_nodes(options.hosts.iter().map(|host| contact_point(host, options.port)))
         .connection_timeout(connect_timeout)
+        .keepalive_interval(keepalive_interval(options))
+        .keepalive_timeout(connect_timeout)
         .hostname_resolution_timeout(Some(connect_timeout))
         .default_execution_profile_handle(profile.into_handle());
     if options.tls.enabled {
