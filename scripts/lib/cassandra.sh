@@ -43,9 +43,15 @@ cassandra_start() {
 
 # Chooses ports free on every address, and writes each node's configuration.
 cassandra_prepare() {
-  local nodes=$1 addresses=() node native storage tokens=16
+  local nodes=$1 addresses=() node native storage tokens=16 sync
+  # Cassandra's default: what was acknowledged in the last tenth of a second before a node is killed, it has not got any
+  # more when it comes back. One node is for speed; three are there to be killed, and must keep what they acknowledge.
+  sync=$'commitlog_sync: periodic\ncommitlog_sync_period: 10000ms'
   for ((node = 1; node <= nodes; ++node)); do addresses+=("127.0.0.$node"); done
-  ((nodes == 1)) || tokens=4
+  if ((nodes > 1)); then
+    tokens=4
+    sync='commitlog_sync: batch'
+  fi
   native=$(choose_port 19042 "${addresses[@]}")
   storage=$(choose_port 17000 "${addresses[@]}")
   for ((node = 1; node <= nodes; ++node)); do
@@ -53,7 +59,7 @@ cassandra_prepare() {
     cp "$root/tests/servers/logback.xml" "$state/cassandra/node$node/conf/"
     fill "$root/tests/servers/cassandra/cassandra.yaml.in" CLUSTER "dataflow-$native" TOKENS "$tokens" \
       ADDRESS "127.0.0.$node" NATIVE_PORT "$native" STORAGE_PORT "$storage" \
-      DIRECTORY "$state/cassandra/node$node" >"$state/cassandra/node$node/conf/cassandra.yaml"
+      COMMITLOG_SYNC "$sync" DIRECTORY "$state/cassandra/node$node" >"$state/cassandra/node$node/conf/cassandra.yaml"
     if is_tls cassandra; then cassandra_encrypt "$state/cassandra/node$node"; fi
   done
   record cassandra native_port "$native"
