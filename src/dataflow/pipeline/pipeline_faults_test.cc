@@ -1,0 +1,311 @@
+// Goal: where store, cache, sources or another job fail or change during a run, no row is lost and
+// none is remembered that is not there: the cache is advice.
+#include "dataflow/pipeline/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "dataflow/mock/cache.h"
+#include "dataflow/mock/product_service.h"
+#include "dataflow/pipeline/pipeline_fixture.h"
+#include "dataflow/pipeline/write_clock.h"
+
+namespace dataflow::pipeline {
+namespace {
+
+using mock::MemoryCache;
+using mock::MemoryStore;
+
+TEST_F(PipelineTest, ACacheThatFailsInTheMiddleCostsWritesNeverARow) {
+  mock::Cache failing(cache_);
+  options_.block_bytes = 64;
+  std::string text, changed;
+  Titles expected;
+  for (ProductId id = 0; id < 100; ++id) {
+    text += line(id, "old");
+    changed += line(id, "new");
+    expected[id] = "old";
+  }
+  fetch_->put("a", text);
+  load({"a"});
+  int calls = 0;
+  failing.find_fn = [&](std::span<const ProductId> ids, std::span<CacheEntry> entries) {
+    if (++calls > 10) {
+      return mock::ready<void>(fail(ErrorCode::kUnavailable, "the cache is down"));
+    }
+    return cache_.find(ids, entries);
+  };
+  cache_used_ = &failing;
+  fetch_->put("a", changed);
+  const Summary summary = load({"a"});
+  EXPECT_TRUE(summary.errors.empty());
+  EXPECT_EQ(summary.counts.written, 100u);
+  EXPECT_EQ(warnings_.size(), 1u);
+  // The prices go back. What the cache knew before it failed must not hide that.
+  cache_used_ = &cache_;
+  fetch_->put("a", text);
+  load({"a"});
+  EXPECT_EQ(titles(), expected);
+}
+
+TEST_F(PipelineTest, ARowThatIsNotAcknowledgedIsNotRemembered) {
+  fetch_->put("a", line(1, "one") + line(2, "two") + line(3, "three"));
+  store_.after_row = [](const ProductView& product) -> Result<void> {
+    if (product.id == 2) return fail(ErrorCode::kUnavailable, "timeout");
+    return {};
+  };
+  const Summary failed = load({"a"});
+  EXPECT_EQ(failed.stop, Stop::kFailed);
+  ASSERT_EQ(failed.errors.size(), 1u);
+  EXPECT_EQ(failed.counts.written, 1u);
+  EXPECT_EQ(cache_.entries().size(), 1u);
+  store_.after_row = nullptr;
+  const Summary again = load({"a"});
+  EXPECT_EQ(again.counts.unchanged, 1u);
+  EXPECT_EQ(again.counts.written, 2u);
+  EXPECT_EQ(load({"a"}).objects_skipped, 1u);
+}
+
+TEST_F(PipelineTest, AChangedRowThatWasNotAcknowledgedIsWrittenAgainAlsoWhenItGoesBack) {
+  fetch_->put("a", line(1, "old"));
+  load({"a"});
+  store_.after_row = [](const ProductView&) -> Result<void> {
+    return fail(ErrorCode::kUnavailable, "timeout");
+  };
+  fetch_->put("a", line(1, "new"));
+  load({"a"});
+  store_.after_row = nullptr;
+  fetch_->put("a", line(1, "old"));
+  EXPECT_EQ(load({"a"}).counts.written, 1u);
+  EXPECT_EQ(titles(), (Titles{{1, "old"}}));
+}
+
+TEST_F(PipelineTest, AnObjectThatChangesWhileItIsReadIsStartedAgain) {
+  options_.block_bytes = 64;
+  fetch_->piece = 32;
+  std::string old_text = "bad old line\n";
+  for (ProductId id = 0; id < 50; ++id) old_text += line(id, "old");
+  fetch_->put("a", old_text);
+  bool replaced = false;
+  fetch_->before_read = [&](const Object&, std::uint64_t offset) -> Result<void> {
+    if (offset > 500 && !std::exchange(replaced, true)) {
+      return fail(ErrorCode::kConflict, "changed");
+    }
+    return {};
+  };
+  const Summary summary = load({"a"});
+  EXPECT_TRUE(replaced);
+  EXPECT_TRUE(summary.errors.empty());
+  EXPECT_EQ(summary.counts.lines, 51u);
+  EXPECT_EQ(summary.counts.rejected, 1u);
+  EXPECT_EQ(content(options_.rejects), "bad old line\n");
+}
+
+TEST_F(PipelineTest, AnObjectThatWasStartedAgainWithRowsPutOffIsKnownAfterwards) {
+  options_.block_bytes = 64;
+  fetch_->piece = 32;
+  const auto twice = [](std::string_view first, std::string_view last) {
+    std::string text;
+    for (const auto title : {first, last}) {
+      for (ProductId id = 0; id < 50; ++id) text += line(id, title);
+    }
+    return text;
+  };
+  fetch_->put("a", twice("first", "old"));
+  load({"a"});
+  fetch_->put("a", twice("middle", "new"));
+  bool replaced = false;
+  fetch_->before_read = [&](const Object&, std::uint64_t offset) -> Result<void> {
+    if (offset > 500 && !std::exchange(replaced, true)) {
+      return fail(ErrorCode::kConflict, "changed");
+    }
+    return {};
+  };
+  EXPECT_TRUE(load({"a"}).errors.empty());
+  EXPECT_TRUE(replaced);
+  EXPECT_EQ(titles().at(7), "new");
+  EXPECT_EQ(load({"a"}).objects_skipped, 1u);
+}
+
+TEST_F(PipelineTest, AnObjectThatNeverComesToRestIsAnError) {
+  fetch_->put("a", line(1, "one"));
+  fetch_->put("b", line(2, "two"));
+  fetch_->before_read = [](const Object& object, std::uint64_t) -> Result<void> {
+    if (object.name == "a") return fail(ErrorCode::kConflict, "changed");
+    return {};
+  };
+  const Summary summary = load({"*"});
+  ASSERT_EQ(summary.errors.size(), 1u);
+  EXPECT_EQ(summary.errors[0].code, ErrorCode::kConflict);
+  EXPECT_EQ(titles(), (Titles{{2, "two"}}));
+}
+
+TEST_F(PipelineTest, ASourceThatFailsDoesNotStopTheOthers) {
+  fetch_->put("a", line(1, "one"));
+  fetch_->put("b", line(2, "two"));
+  fetch_->before_read = [](const Object& object, std::uint64_t) -> Result<void> {
+    if (object.name == "a") return fail(ErrorCode::kUnavailable, "the disk is gone");
+    return {};
+  };
+  const Summary summary = load({"*"});
+  ASSERT_EQ(summary.errors.size(), 1u);
+  EXPECT_EQ(summary.errors[0].message, "a: the disk is gone");
+  EXPECT_EQ(titles(), (Titles{{2, "two"}}));
+  fetch_->before_read = nullptr;
+  const Summary again = load({"*"});
+  EXPECT_EQ(again.objects_skipped, 1u);
+  EXPECT_EQ(titles(), (Titles{{1, "one"}, {2, "two"}}));
+}
+
+TEST_F(PipelineTest, EntriesEvictedDuringTheRunMakeItReadWhatItSkipped) {
+  mock::Cache evicting(cache_);
+  fetch_->put("f1", line(1, "from f1"));
+  fetch_->put("f2", line(1, "from f2"));
+  load({"*"});
+  // f1 changes and is read; the row's entry is lost meanwhile, so it looks new and overwrites f2's.
+  fetch_->put("f1", line(1, "from f1, new"));
+  evicting.find_fn = [&](std::span<const ProductId> ids, std::span<CacheEntry> entries) {
+    cache_.evict(1);
+    return cache_.find(ids, entries);
+  };
+  cache_used_ = &evicting;
+  load({"*"});
+  EXPECT_EQ(titles(), (Titles{{1, "from f2"}}));
+}
+
+TEST_F(PipelineTest, TwoJobsOneAfterTheOtherInterleavedEndAsOneOfThem) {
+  // The other job takes row 1 between this job's comparison and its record.
+  mock::Cache interleaved(cache_);
+  fetch_->put("x", line(1, "x"));
+  load({"x"});
+  fetch_->put("x", line(1, "x") + line(2, "more"));
+  bool other_ran = false;
+  interleaved.remember_fn = [&](std::span<const ProductId> ids,
+                                std::span<const CacheEntry> entries) -> Task<Result<std::size_t>> {
+    return [](MemoryCache& cache, bool& ran, std::vector<ProductId> these,
+              std::vector<CacheEntry> those) -> Task<Result<std::size_t>> {
+      if (!std::exchange(ran, true)) {
+        const std::vector<ProductId> taken{1};
+        auto forgotten = co_await cache.forget(taken, object_id("y"), those.front().time + 1);
+        if (!forgotten) co_return std::unexpected(forgotten.error());
+      }
+      auto remembered = co_await cache.remember(these, those);
+      co_return remembered;
+    }(cache_, other_ran, {ids.begin(), ids.end()}, {entries.begin(), entries.end()});
+  };
+  cache_used_ = &interleaved;
+  load({"x"});
+  EXPECT_TRUE(other_ran);
+  // x has lost a row while its record was being made: it is read again, and the row written again.
+  cache_used_ = &cache_;
+  const Summary again = load({"x"});
+  EXPECT_EQ(again.objects_skipped, 0u);
+  EXPECT_EQ(again.counts.written, 1u);
+}
+
+TEST_F(PipelineTest, ATableTruncatedDuringTheRunIsAnErrorAndFilledByTheNextRun) {
+  fetch_->put("a", line(1, "one"));
+  fetch_->put("b", line(2, "two"));
+  options_.objects_in_flight = 1;
+  mock::ProductService truncated(store_);
+  bool done = false;
+  truncated.save_many_fn = [&](std::span<const ProductView> products, WriteTime time,
+                               std::span<bool> stored) {
+    if (products.front().id == 2 && !std::exchange(done, true)) store_.truncate();
+    return store_.save_many(products, time, stored);
+  };
+  store_used_ = &truncated;
+  const Summary first = load({"*"});
+  ASSERT_EQ(first.errors.size(), 1u);
+  EXPECT_NE(first.errors.front().message.find("run the job again"), std::string::npos);
+  EXPECT_EQ(titles(), (Titles{{2, "two"}}));
+  EXPECT_EQ(load({"*"}).counts.written, 2u);
+  EXPECT_EQ(titles(), (Titles{{1, "one"}, {2, "two"}}));
+  EXPECT_EQ(load({"*"}).counts.written, 0u);
+}
+
+TEST_F(PipelineTest, CachesDisownedDuringTheRunAreNoTruncation) {
+  fetch_->put("a", line(1, "one"));
+  mock::ProductService disowned(store_);
+  disowned.save_many_fn = [&](std::span<const ProductView> products, WriteTime time,
+                              std::span<bool> stored) {
+    EXPECT_TRUE(mock::wait(store_.disown_caches()));
+    return store_.save_many(products, time, stored);
+  };
+  store_used_ = &disowned;
+  EXPECT_TRUE(load({"*"}).errors.empty());
+}
+
+TEST_F(PipelineTest, AStoreThatCannotSayWhetherItWasTruncatedCostsAWarning) {
+  fetch_->put("a", line(1, "one"));
+  mock::ProductService silent(store_);
+  int asked = 0;
+  silent.incarnation_fn = [&]() -> Task<Result<std::string>> {
+    return [](MemoryStore& store, bool first) -> Task<Result<std::string>> {
+      if (!first) co_return fail(ErrorCode::kUnavailable, "nobody answers");
+      auto known = co_await store.incarnation();
+      co_return known;
+    }(store_, asked++ == 0);
+  };
+  store_used_ = &silent;
+  EXPECT_TRUE(load({"*"}).errors.empty());
+  EXPECT_EQ(asked, 2);
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_NE(warnings_.front().find("nobody answers"), std::string::npos);
+}
+
+// Another job that writes each row of a save_many once more, later, and is killed before it
+// remembers.
+class KilledJob {
+ public:
+  KilledJob(MemoryStore& store, MemoryCache& cache) : store_(store), cache_(cache) {}
+
+  Task<Result<void>> overwrite(ProductId id, WriteTime after) {
+    const std::vector<ProductId> ids{id};
+    const WriteTime time = after + WriteClock::kStepUs;
+    auto forgotten = co_await cache_.forget(ids, object_id("y"), time);
+    if (!forgotten) co_return std::unexpected(forgotten.error());
+    Product product;
+    product.id = id;
+    product.title = "y";
+    const std::vector<ProductView> views{view_of(product)};
+    bool stored = false;
+    auto saved = co_await store_.save_many(views, time, std::span(&stored, 1));
+    co_return saved;
+  }
+
+ private:
+  MemoryStore& store_;
+  MemoryCache& cache_;
+};
+
+TEST_F(PipelineTest, AJobKilledBeforeItRemembersLeavesNoEntryOfTheWriteThatLost) {
+  fetch_->put("x", line(1, "x"));
+  load({"x"});
+  fetch_->put("x", line(1, "x, new"));
+  KilledJob killed(store_, cache_);
+  mock::ProductService interleaved(store_);
+  interleaved.save_many_fn = [&](std::span<const ProductView> products, WriteTime time,
+                                 std::span<bool> stored) -> Task<Result<void>> {
+    return [](KilledJob& other, MemoryStore& store, std::span<const ProductView> rows,
+              WriteTime when, std::span<bool> acknowledged) -> Task<Result<void>> {
+      auto overwritten = co_await other.overwrite(rows.front().id, when);
+      if (!overwritten) co_return overwritten;
+      auto saved = co_await store.save_many(rows, when, acknowledged);
+      co_return saved;
+    }(killed, store_, products, time, stored);
+  };
+  store_used_ = &interleaved;
+  load({"x"});
+  EXPECT_EQ(titles(), (Titles{{1, "y"}}));
+  store_used_ = &store_;
+  load({"x"});
+  EXPECT_EQ(titles(), (Titles{{1, "x, new"}})) << "the loser's entry was believed";
+  EXPECT_EQ(load({"x"}).counts.written, 0u);
+}
+
+}  // namespace
+}  // namespace dataflow::pipeline
