@@ -29,6 +29,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(dataflow_flags INTERFACE
     -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds -Wno-restrict
     -Wno-mismatched-new-delete -Wno-tsan)
+else()
+  # libstdc++ 12's algorithms call what it has marked as deprecated itself.
+  target_compile_options(dataflow_flags INTERFACE -Wno-deprecated-declarations)
 endif()
 target_compile_definitions(dataflow_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)

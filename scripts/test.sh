@@ -6,6 +6,7 @@
 #
 # The arguments go to ctest, of each preset: scripts/test.sh -L unit, scripts/test.sh -R Pipeline
 # Without arguments the tests of labels fault, input and tls run on the first preset only.
+# ThreadSanitizer: DATAFLOW_PRESETS=tsan scripts/test.sh -L 'unit|live'
 # Tests that take hours (label long) run only when asked for: DATAFLOW_PRESETS=release scripts/test.sh -L long
 # environment: DATAFLOW_PRESETS    the presets to build and test, in order (default: "release asan")
 #              DATAFLOW_LEAVE_OUT  labels that are left out, with | between them (default: long)
@@ -110,6 +111,8 @@ main() {
   done
   export ASAN_OPTIONS=${ASAN_OPTIONS:-halt_on_error=1:detect_leaks=1:strict_string_checks=1:check_initialization_order=1}
   export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+  # The Rust side is not instrumented: see the file.
+  export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$root/tests/tsan.supp}
   timed servers start_servers
   for preset in "${presets[@]}"; do timed "test $preset" run_tests "$preset" "$@"; done
   report

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <utility>
 
 namespace dataflow::clients {
 
@@ -14,7 +13,11 @@ class Completion {
  public:
   // `done` gets the reply by pointer and may move it out (libstdc++ 12 needs a complete type for a
   // reference).
-  explicit Completion(std::move_only_function<void(Reply*)> done) : done_(std::move(done)) {}
+  explicit Completion(std::move_only_function<void(Reply*)> done);
+  ~Completion();
+  Completion(const Completion&) = delete;
+  Completion& operator=(const Completion&) = delete;
+
   void complete(Reply reply);
 
  private:

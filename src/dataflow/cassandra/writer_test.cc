@@ -140,6 +140,7 @@ TEST_F(WriterTest, ABatchHoldsRowsOfOneReplicaGroup) {
 }
 
 TEST_F(WriterTest, RepeatsWithTheSameTimeWhatTheClusterCouldNotTake) {
+  use({.retry_timeout_ms = 60'000, .retry_wait_ms = 1});
   cluster_.answer = [](ProductId first, int attempt) {
     return first % 20 == 0 && attempt < 3 ? unavailable() : Result<void>();
   };
