@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <span>
 #include <variant>
@@ -21,9 +22,26 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, 2 * kLargestKept);
 }
 
+// Where a thread could not be started or memory was not to be had, in whatever library: what has
+// been stored is stored, and nothing can be waited for in order.
+[[noreturn]] void tell_and_end() noexcept {
+  constexpr const char* kForm =
+      "error: the job cannot go on: %s; allow it more memory and threads (ulimit -a)\n";
+  try {
+    if (const auto exception = std::current_exception()) std::rethrow_exception(exception);
+    std::fprintf(stderr, kForm, "a part of it ended before the others");
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, kForm, e.what());
+  } catch (...) {
+    std::fprintf(stderr, kForm, "unexpectedly");
+  }
+  std::_Exit(dataflow::cmd::kExitFailed);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::set_terminate(tell_and_end);
   using namespace dataflow::cmd;
   keep_freed_memory();
   start_logging();

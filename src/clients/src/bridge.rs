@@ -249,13 +249,23 @@ pub unsafe fn until_completed<T>(slice: &[T]) -> &'static [T] {
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
+/// As the programs end when a server or the system failed them.
+const EXIT_FAILED: i32 = 4;
+
 fn build(threads: usize) -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.max(1))
         .thread_name("clients")
         .enable_all()
         .build()
-        .expect("threads for the clients' runtime")
+        .unwrap_or_else(|problem| {
+            // Nothing has been begun yet, and nothing can be.
+            eprintln!(
+                "error: the clients of Cassandra, Redis and S3 cannot be started: {problem}; \
+                 allow more open files, threads and memory (ulimit -a)"
+            );
+            std::process::exit(EXIT_FAILED)
+        })
 }
 
 pub fn runtime() -> &'static Runtime {

@@ -99,6 +99,9 @@ Error system_error(int number, std::string_view what, const std::string& path) {
   if (number == ENOTDIR) why = "a part of the path is a file, not a folder";
   if (number == EISDIR) why = "it is a folder";
   if (number == ENXIO) why = "it is a socket";
+  if (number == EMFILE || number == ENFILE) {
+    why = "too many files are open; raise the limit (ulimit -n)";
+  }
   const std::string shown = path == kStandardInput ? "standard input" : path;
   std::string message = "cannot " + std::string(what) + " " + shown + ": ";
   if (!why.empty()) return {code_of(number), message.append(why), std::strerror(number)};
