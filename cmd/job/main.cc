@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <new>
 #include <span>
+#include <system_error>
 #include <variant>
 
 #include "cmd/common/process.h"
@@ -22,18 +24,26 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, 2 * kLargestKept);
 }
 
-// Where a thread could not be started or memory was not to be had, in whatever library: what has
-// been stored is stored, and nothing can be waited for in order.
+constexpr const char* kMoreNeeded =
+    "error: the job cannot go on: %s; allow it more memory and threads (ulimit -a)\n";
+constexpr const char* kDefect =
+    "error: the job ended unexpectedly: %s; what it stored is stored, run it again; this is a "
+    "defect: please report it\n";
+
+// In whatever library it was: what has been stored is stored, and nothing can be waited for in
+// order.
 [[noreturn]] void tell_and_end() noexcept {
-  constexpr const char* kForm =
-      "error: the job cannot go on: %s; allow it more memory and threads (ulimit -a)\n";
   try {
     if (const auto exception = std::current_exception()) std::rethrow_exception(exception);
-    std::fprintf(stderr, kForm, "a part of it ended before the others");
+    std::fprintf(stderr, kDefect, "a part of it ended before the others");
+  } catch (const std::bad_alloc& e) {
+    std::fprintf(stderr, kMoreNeeded, e.what());
+  } catch (const std::system_error& e) {  // a thread that could not be started
+    std::fprintf(stderr, kMoreNeeded, e.what());
   } catch (const std::exception& e) {
-    std::fprintf(stderr, kForm, e.what());
+    std::fprintf(stderr, kDefect, e.what());
   } catch (...) {
-    std::fprintf(stderr, kForm, "unexpectedly");
+    std::fprintf(stderr, kDefect, "of no known kind");
   }
   std::_Exit(dataflow::cmd::kExitFailed);
 }

@@ -187,6 +187,15 @@ class Fed:
         return harness.Run(code, "", self.err.read_text(), json.loads(self.report.read_text()))
 
 
+def fed(setup, rng):
+    """The rows that are in S3, and a load of the same that is under way and not over, however fast the machine is."""
+    texts = harness.catalogue(ROWS, seed=rng.randrange(1000))
+    setup.put(texts)
+    load = Fed(setup, texts)
+    harness.wait_for(lambda: setup.redis.dbsize() > rng.randint(1, 500), "the load is under way")
+    return harness.rows_of(*texts), load
+
+
 def test_one_node_is_killed_and_restarted_during_a_load(nodes, three, rng, figures):
     """A rolling restart that nobody announced: the load goes on while the node is away and when it is back."""
     texts = harness.catalogue(2 * ROWS, seed=rng.randrange(1000))
@@ -207,15 +216,15 @@ def test_one_node_is_killed_and_restarted_during_a_load(nodes, three, rng, figur
 @pytest.mark.parametrize("how", length(["paused"], ["paused", "killed"]))
 def test_two_nodes_gone_and_back(nodes, three, rng, figures, how):
     """Waits as long as it is told to, says what to do, and completes when they are back, without what is there."""
-    expected = prepared(nodes, rng)
     nodes.environment["DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS"] = str(RETRY_MS)
-    job = started(nodes, rng)
+    expected, load = fed(nodes, rng)
     for node in rng.sample(NODES, 2):
         strike(three, node, how)
         figures.fault()
     gone = time.monotonic()
-    run = figures.run(job.end(code=4))
+    run = figures.run(load.end())
     waited = time.monotonic() - gone
+    assert run.code == 4, run.err
     figures.most("gave up after s", round(waited, 1))
     slack_s = 2.5  # a busy machine's
     assert waited < (RETRY_MS + REQUEST_MS) / 1000 + slack_s, f"gave up after {waited:.1f} s\n{run.err}"
@@ -228,14 +237,14 @@ def test_two_nodes_gone_and_back(nodes, three, rng, figures, how):
 
 
 def test_two_nodes_paused_and_back_within_the_limit(nodes, three, rng, figures):
-    expected = prepared(nodes, rng)
-    job = started(nodes, rng)
+    expected, load = fed(nodes, rng)
     for node in rng.sample(NODES, 2):
         strike(three, node, "paused")
         figures.fault()
     time.sleep(6)  # the fault's length
     mend(three)
-    assert figures.run(job.end(code=0)).written == ROWS
+    run = figures.run(load.end())
+    assert (run.code, run.written) == (0, ROWS), run.err
     figures.compare(quorum_table(nodes), expected)
     assert figures.run(nodes.job()).written == 0
 
