@@ -57,10 +57,13 @@ def cpu_s(pid):
 
 
 def peak_bytes(pid):
-    """The most memory a running process has had resident."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+    """The most memory a running process has had resident; none of one that has ended and was not waited for."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    for line in status.splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
+    if "State:\tZ" in status:
+        return 0
     raise Wrong(f"process {pid} has no VmHWM")
 
 

@@ -8,8 +8,10 @@ import time
 import boto3
 import botocore.config
 import redis
+from cassandra import ConsistencyLevel
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.policies import WhiteListRoundRobinPolicy
+from cassandra.query import SimpleStatement
 
 import measure
 from measure import Wrong
@@ -119,7 +121,9 @@ class World:
                 self.empty(keyspace)
 
     def rows(self, keyspace):
-        return self.cassandra.execute(f"SELECT count(*) FROM {keyspace}.products").one()[0]
+        # As many replicas are asked as were told: one alone may still lack what the others acknowledged.
+        count = SimpleStatement(f"SELECT count(*) FROM {keyspace}.products", consistency_level=ConsistencyLevel.QUORUM)
+        return self.cassandra.execute(count).one()[0]
 
     def expect_rows(self, keyspace, who, rows):
         """A load that is not complete is no load."""
