@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -72,14 +73,13 @@ class Setup:
         self.environment.update(environment)
 
     def start(self, *arguments, program="job", **popen):
-        return subprocess.Popen(
-            [BIN / program, *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            **popen,
-        )
+        popen = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen}
+        return subprocess.Popen([BIN / program, *map(str, arguments)], cwd=self.folder, env=self.environment, **popen)
+
+    def provision(self):
+        process = self.start("-provision")
+        _, err = process.communicate(timeout=RUN_TIMEOUT_S)
+        assert process.returncode == 0, err.decode()
 
     def job(self, *arguments, stdin=None, code=0):
         """Runs the job to its end; `code` is the exit code expected, None: any."""
@@ -95,26 +95,48 @@ class Setup:
     @contextlib.contextmanager
     def service(self, *arguments, **popen):
         """The running service; yields its address, which knows the process, too."""
-        process = self.start("-listen", "127.0.0.1:0", *arguments, program="microservice", **popen)
+        with Service(self, *arguments, **popen) as service:
+            yield Address(service.address, service.process.pid)
+
+
+class Service:
+    """The running service. What it says goes to files without a name, so that it never waits for a reader."""
+
+    def __init__(self, setup, *arguments, **popen):
+        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self.process = setup.start(
+            "-listen", "127.0.0.1:0", *arguments, program="microservice",
+            stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err, **popen,
+        )
         try:
-            # The address stands in the log; the rest of it is drained by a reader of its own at the end.
-            lines = []
-            while True:
-                line = process.stderr.readline().decode()
-                assert line, "the service ended: " + "".join(lines)
-                lines.append(line)
-                found = re.search(r"http://([0-9.]+:[0-9]+)", line)
-                if found:
-                    break
-            yield Address(found.group(1), process.pid)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.communicate(timeout=WAIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-            assert process.returncode == 0, f"the service ended with {process.returncode}"
+            found = wait_for(lambda: self.listens() or self.process.poll() is not None, "the service listens")
+            assert found is not True, "the service ended: " + self.log()
+            self.address = found.group(1)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def listens(self):
+        return re.search(r"http://([0-9.]+:[0-9]+)", self.log())
+
+    def log(self):
+        # Where the service writes next is the file's position: reading must not move it.
+        number = self.err.fileno()
+        return os.pread(number, os.fstat(number).st_size, 0).decode(errors="replace")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(WAIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        assert self.process.returncode == 0, f"the service ended with {self.process.returncode}\n{self.log()}"
 
 
 def get(address, path):
@@ -196,14 +218,23 @@ def s3_client(aws, **more):
     )
 
 
+def cassandra_cluster(hosts, port):
+    """The Python driver on these nodes alone; rows are dicts."""
+    from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+    from cassandra.policies import WhiteListRoundRobinPolicy
+    from cassandra.query import dict_factory
+
+    profile = ExecutionProfile(
+        load_balancing_policy=WhiteListRoundRobinPolicy(hosts), row_factory=dict_factory, request_timeout=60
+    )
+    return Cluster(hosts, port=int(port), execution_profiles={EXEC_PROFILE_DEFAULT: profile})
+
+
 class Servers(Setup):
     """The real servers, with a keyspace, a Redis database and a bucket that nobody else uses."""
 
     def __init__(self, folder, name):
         import redis
-        from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT
-        from cassandra.policies import WhiteListRoundRobinPolicy
-        from cassandra.query import dict_factory
 
         self.name = name
         self.redis = None
@@ -232,16 +263,9 @@ class Servers(Setup):
         self.s3 = s3_client(aws)
         self.s3.create_bucket(Bucket=self.bucket)
         hosts = required("DATAFLOW_CASSANDRA_HOST").split(",")
-        profile = ExecutionProfile(
-            load_balancing_policy=WhiteListRoundRobinPolicy(hosts), row_factory=dict_factory, request_timeout=60
-        )
-        self.cluster = Cluster(
-            hosts, port=int(required("DATAFLOW_CASSANDRA_PORT")), execution_profiles={EXEC_PROFILE_DEFAULT: profile}
-        )
+        self.cluster = cassandra_cluster(hosts, required("DATAFLOW_CASSANDRA_PORT"))
         self.session = self.cluster.connect()
-        process = self.start("-provision")
-        out, err = process.communicate(timeout=RUN_TIMEOUT_S)
-        assert process.returncode == 0, err.decode()
+        self.provision()
 
     def close(self):
         self.session.execute(f"DROP KEYSPACE IF EXISTS {self.name}", timeout=120)

@@ -28,8 +28,7 @@ def test_dropped_and_recreated_table_is_filled_again(servers):
     texts = harness.catalogue(500)
     load_and_compare(servers, texts, written=500)
     servers.session.execute(f"DROP TABLE {servers.name}.products", timeout=120)
-    process = servers.start("-provision")
-    assert process.communicate(timeout=120) and process.returncode == 0
+    servers.provision()
     load_and_compare(servers, texts, written=500)
 
 

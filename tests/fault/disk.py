@@ -6,6 +6,8 @@ import resource
 import shutil
 import subprocess
 
+from faults import limited
+
 
 def mounted(*arguments):
     return subprocess.run(arguments, capture_output=True, check=False).returncode == 0
@@ -27,8 +29,7 @@ class SmallDisk:
     def limits(self):
         if self.real or self.size_bytes is None:
             return {}
-        size = self.size_bytes
-        return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))}
+        return limited(resource.RLIMIT_FSIZE, self.size_bytes)
 
     def make_room(self, size_bytes=1 << 30):
         if self.real:

@@ -7,7 +7,11 @@ environment: DATAFLOW_FAULT_SEED     replays the faults of a run that printed th
 import http.client
 import json
 import os
+import pathlib
 import random
+import re
+import resource
+import statistics
 import subprocess
 import time
 
@@ -63,15 +67,10 @@ class Started:
         base = setup.folder / f"started-{Started.count}"
         self.report_path, self.err_path = base.with_suffix(".json"), base.with_suffix(".err")
         self.began = time.monotonic()
+        popen = {"stdin": subprocess.DEVNULL, **popen}
         with open(self.err_path, "wb") as err:
-            self.process = subprocess.Popen(
-                [harness.BIN / "job", "-report", self.report_path, *map(str, arguments)],
-                cwd=setup.folder,
-                env=setup.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=err,
-                **popen,
+            self.process = setup.start(
+                "-report", self.report_path, *arguments, stdout=subprocess.DEVNULL, stderr=err, **popen
             )
 
     def runs(self):
@@ -115,3 +114,36 @@ def served_table(address, keys):
         if answer.status == 200:
             table[key] = json.loads(body)
     return table
+
+
+def write_files(setup, texts):
+    """The texts as files in the setup's folder, and the pattern that names them."""
+    for number, text in enumerate(texts):
+        (setup.folder / f"p{number:02}.jsonl").write_text(text)
+    return setup.folder / "p*.jsonl"
+
+
+def limited(which, value):
+    """For Popen: a process with this limit (RLIMIT_...)."""
+    return {"preexec_fn": lambda: resource.setrlimit(which, (value, value))}
+
+
+def resources(pid):
+    """MiB of memory, descriptors and threads of a process, now."""
+    proc = pathlib.Path(f"/proc/{pid}")
+    rss = re.search(r"VmRSS:\s+(\d+)", (proc / "status").read_text()).group(1)
+    return {"MiB": int(rss) / 1024, "descriptors": len(os.listdir(proc / "fd")), "threads": len(os.listdir(proc / "task"))}
+
+
+def check_flat(samples, growth_mib, least, name=""):
+    """The last quarter is as the second one: by then everything that is made once has been made. `samples`: of resources(), at
+    least so many. Returns the two medians of memory."""
+    assert len(samples) >= least, f"{name}only {len(samples)} samples"
+    quarter = len(samples) // 4
+    second, last = samples[quarter : 2 * quarter], samples[-quarter:]
+    memory = [statistics.median(sample["MiB"] for sample in part) for part in (second, last)]
+    assert memory[1] <= memory[0] + growth_mib, f"{name}memory grew from {memory[0]:.1f} to {memory[1]:.1f} MiB"
+    for what, allowed in (("descriptors", 8), ("threads", 2)):
+        most = [max(sample[what] for sample in part) for part in (second, last)]
+        assert most[1] <= most[0] + allowed, f"{name}{what} grew from {most[0]} to {most[1]}"
+    return memory

@@ -71,11 +71,4 @@ class OwnCassandra:
 
     def connect(self):
         """A session of the Python driver on the nodes that answer."""
-        from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
-        from cassandra.policies import WhiteListRoundRobinPolicy
-        from cassandra.query import dict_factory
-
-        profile = ExecutionProfile(
-            load_balancing_policy=WhiteListRoundRobinPolicy(self.hosts), row_factory=dict_factory, request_timeout=60
-        )
-        return Cluster(self.hosts, port=int(self.port), execution_profiles={EXEC_PROFILE_DEFAULT: profile})
+        return harness.cassandra_cluster(self.hosts, self.port)

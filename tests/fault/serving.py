@@ -2,65 +2,21 @@
 import collections
 import http.client
 import json
-import os
-import pathlib
-import re
-import signal
-import subprocess
 import threading
 import time
 
 import harness
+from faults import resources
 
 CROWD = 64
 SLACK_S = 1.5  # a busy machine's, over a deadline
 
 
-class Service:
-    """The running service; its log goes to files. `popen`: how it is started (limits)."""
-
-    count = 0
-
-    def __init__(self, setup, **popen):
-        Service.count += 1
-        self.log_path = setup.folder / f"service-{Service.count}.log"
-        with open(self.log_path, "wb") as err, open(self.log_path.with_suffix(".access"), "wb") as out:
-            self.process = subprocess.Popen(
-                [harness.BIN / "microservice", "-listen", "127.0.0.1:0"],
-                cwd=setup.folder, env=setup.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **popen,
-            )
-        try:
-            self.address = harness.wait_for(self.listens, "the service listens").group(1)
-        except BaseException:
-            self.process.kill()
-            self.process.wait()
-            raise
-
-    def listens(self):
-        assert self.process.poll() is None, self.log()
-        return re.search(r"http://([0-9.]+:[0-9]+)", self.log())
-
-    def log(self):
-        return self.log_path.read_text(errors="replace")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(harness.WAIT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
-        assert self.process.returncode == 0, f"the service ended with {self.process.returncode}\n{self.log()}"
+class Service(harness.Service):
+    """The running service, what it takes of the machine, and what it answers."""
 
     def resources(self):
-        """Descriptors, threads and MiB of memory, now."""
-        proc = pathlib.Path(f"/proc/{self.process.pid}")
-        rss = re.search(r"VmRSS:\s+(\d+)", (proc / "status").read_text()).group(1)
-        return {"descriptors": len(os.listdir(proc / "fd")), "threads": len(os.listdir(proc / "task")), "MiB": int(rss) / 1024}
+        return resources(self.process.pid)
 
     def asked(self, key=1):
         return ask(http.client.HTTPConnection(self.address, timeout=30), key)

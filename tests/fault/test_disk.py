@@ -5,16 +5,10 @@ import resource
 
 import harness
 from disk import small_disk
-from faults import length, served_table
+from faults import length, limited, served_table, write_files
 
 ROWS = length(20_000, 100_000)
 MIB = 1 << 20
-
-
-def files(setup, texts):
-    for number, text in enumerate(texts):
-        (setup.folder / f"p{number}.jsonl").write_text(text)
-    return setup.folder / "p*.jsonl"
 
 
 def served(setup, rows):
@@ -37,7 +31,7 @@ def test_embedded_store_on_a_full_disk(embedded, rng, figures):
     full or all but full when the next one begins."""
     texts = harness.catalogue(ROWS, seed=rng.randrange(1000))
     expected = harness.rows_of(*texts)
-    source = files(embedded, texts)
+    source = write_files(embedded, texts)
     most = sum(len(text.encode()) for text in texts) * 3 // 4
     sizes = [256 << 10, most, *(rng.randrange(256 << 10, most) for _ in range(length(4, 100)))]
     for number, size in enumerate(sizes):
@@ -57,8 +51,8 @@ def test_embedded_store_on_a_full_disk(embedded, rng, figures):
 
 
 def test_file_size_limit_is_an_error_not_a_death(embedded, figures):
-    source = files(embedded, harness.catalogue(ROWS))
-    small = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB))}
+    source = write_files(embedded, harness.catalogue(ROWS))
+    small = limited(resource.RLIMIT_FSIZE, MIB)
     err = run(embedded, figures, source, code=4, **small)
     figures.fault()
     assert "ulimit -f" in err, err
@@ -69,7 +63,7 @@ def test_file_size_limit_is_an_error_not_a_death(embedded, figures):
 
 def test_embedded_store_in_a_read_only_folder(embedded, figures):
     texts = harness.catalogue(1_000)
-    source = files(embedded, texts)
+    source = write_files(embedded, texts)
     with small_disk(embedded.folder, 64 * MIB) as disk:
         embedded.environment["DATAFLOW_ROCKSDB_PATH"] = str(disk.path / "store")
         disk.make_read_only()
@@ -96,7 +90,7 @@ def bad_lines(count):
 def test_rejects_on_a_full_and_on_a_read_only_disk(embedded, figures):
     texts = harness.catalogue(2_000)
     bad = bad_lines(20_000)
-    source = files(embedded, [*texts, bad])
+    source = write_files(embedded, [*texts, bad])
     expected = harness.rows_of(*texts)
     arguments = ("-max-errors", "100000", "-rejects")
     with small_disk(embedded.folder, MIB) as disk:
@@ -120,7 +114,7 @@ def test_rejects_on_a_full_and_on_a_read_only_disk(embedded, figures):
 
 def test_report_on_a_full_and_on_a_read_only_disk(embedded, figures):
     texts = harness.catalogue(2_000)
-    source = files(embedded, texts)
+    source = write_files(embedded, texts)
     expected = harness.rows_of(*texts)
     with small_disk(embedded.folder, MIB) as disk:
         report = disk.path / "report.json"
@@ -144,7 +138,7 @@ def test_temporary_files_on_a_full_disk(embedded, figures):
     """Ids that do not fit into memory go to a temporary file: no room for it ends the run, and nothing is wrong."""
     rows = 400_000
     texts = ["".join(harness.line(key, f"title {key}") for key in range(rows))]
-    source = files(embedded, texts)
+    source = write_files(embedded, texts)
     expected = harness.rows_of(*texts)
     embedded.environment["DATAFLOW_PIPELINE_IDS_MEMORY_BYTES"] = str(MIB)
     with small_disk(embedded.folder, 64 << 10) as disk:

@@ -6,7 +6,7 @@ import threading
 import time
 
 import harness
-from faults import Started, length, served_table
+from faults import Started, length, served_table, write_files
 
 ROWS = 50_000
 FILES = 8
@@ -144,44 +144,34 @@ def test_embedded_store_survives_sigkill_of_job_and_service(embedded, rng, figur
     rows = ROWS // 5
     texts = harness.catalogue(rows, files=FILES, seed=rng.randrange(1000))
     expected = harness.rows_of(*texts)
-    for number, text in enumerate(texts):
-        (embedded.folder / f"p{number}.jsonl").write_text(text)
+    source = write_files(embedded, texts)
     began = time.monotonic()
-    embedded.job(embedded.folder / "p*.jsonl")
+    embedded.job(source)
     duration = time.monotonic() - began
     compared_whole = 0
     while figures.faults < length(8, 50):
         path = embedded.folder / f"store-{figures.runs}"
         embedded.environment["DATAFLOW_ROCKSDB_PATH"] = str(path)
         served = set()
-        service, address = start_service(embedded)
-        readers = Readers(address, expected, served, rng)
-        job = Started(embedded, embedded.folder / "p*.jsonl")
+        service = harness.Service(embedded)
+        readers = Readers(service.address, expected, served, rng)
+        job = Started(embedded, source)
         time.sleep(rng.uniform(0, duration))  # the fault's random point, nothing that is waited for
-        for process in rng.sample([job.process, service], rng.choice((1, 2))):
+        for process in rng.sample([job.process, service.process], rng.choice((1, 2))):
             if process.poll() is None:
                 process.kill()
                 figures.fault()
         readers.end()
         figures.run(job.end())
-        service.kill()
-        service.wait()
+        service.process.kill()
+        service.process.wait()
         with embedded.service() as address:
             figures.compare(served_table(address, sorted(served)), {key: expected[key] for key in served})
-            figures.run(embedded.job(embedded.folder / "p*.jsonl"))
+            figures.run(embedded.job(source))
             if figures.faults >= compared_whole + length(4, 5):
                 compared_whole = figures.faults
                 figures.compare(served_table(address, sorted(expected)), expected)
-        assert figures.run(embedded.job(embedded.folder / "p*.jsonl")).written == 0
-
-
-def start_service(setup):
-    process = setup.start("-listen", "127.0.0.1:0", program="microservice")
-    while True:
-        line = process.stderr.readline().decode()
-        assert line, "the service ended"
-        if found := harness.re.search(r"http://([0-9.]+:[0-9]+)", line):
-            return process, found.group(1)
+        assert figures.run(embedded.job(source)).written == 0
 
 
 def test_a_second_job_on_the_embedded_store_is_told_who_holds_it(embedded, figures):

@@ -2,30 +2,17 @@
 memory and descriptors flat."""
 import contextlib
 import os
-import pathlib
-import re
 import resource
-import statistics
 import subprocess
 import threading
 import time
 
 import harness
-from faults import length, served_table
+from faults import Started, check_flat, length, limited, resources, served_table, write_files
 
 MIB = 1 << 20
 GROWTH_MIB = 24  # that an allocator may still find its level by
 DATA_MIB = (96, 128, 160, 256, 512)  # of RLIMIT_DATA: heap, private mappings, the threads' stacks
-
-
-def limited(which, value):
-    return {"preexec_fn": lambda: resource.setrlimit(which, (value, value))}
-
-
-def files(setup, texts):
-    for number, text in enumerate(texts):
-        (setup.folder / f"p{number:02}.jsonl").write_text(text)
-    return setup.folder / "p*.jsonl"
 
 
 def under_a_limit(setup, figures, *arguments, **popen):
@@ -47,7 +34,7 @@ def check_next_run(setup, figures, source, expected):
 
 def test_few_open_files_embedded(embedded, rng, figures):
     texts = harness.catalogue(2_000, files=50, seed=rng.randrange(1000))
-    source, expected = files(embedded, texts), harness.rows_of(*texts)
+    source, expected = write_files(embedded, texts), harness.rows_of(*texts)
     enough = 0
     for number in length((8, 16, 32, 64, 192), range(6, 200, 6)):
         embedded.environment["DATAFLOW_ROCKSDB_PATH"] = f"store-{number}"
@@ -78,7 +65,7 @@ def test_few_open_files_servers(servers, rng, figures):
 def test_little_memory(embedded, rng, figures):
     """Where it does not do, the run ends with a code and words, and what it had stored is whole."""
     texts = harness.catalogue(20_000, seed=rng.randrange(1000))
-    source, expected = files(embedded, texts), harness.rows_of(*texts)
+    source, expected = write_files(embedded, texts), harness.rows_of(*texts)
     enough = 0
     for mib in DATA_MIB:
         embedded.environment["DATAFLOW_ROCKSDB_PATH"] = f"store-{mib}"
@@ -89,15 +76,6 @@ def test_little_memory(embedded, rng, figures):
         check_next_run(embedded, figures, source, expected)
     assert 0 < enough
     figures.most("MiB that do", enough)
-
-
-def taken(process):
-    """MiB of memory, descriptors and threads of a process, now; None when it has ended."""
-    proc = pathlib.Path(f"/proc/{process.pid}")
-    with contextlib.suppress(OSError, AttributeError):
-        rss = int(re.search(r"VmRSS:\s+(\d+)", (proc / "status").read_text()).group(1)) / 1024
-        return rss, len(os.listdir(proc / "fd")), len(os.listdir(proc / "task"))
-    return None
 
 
 class Feed:
@@ -125,40 +103,24 @@ class Feed:
         return self.thread.is_alive()
 
 
-def check_flat(samples, figures):
-    """The last quarter is as the second one: by then everything that is made once has been made."""
-    assert len(samples) >= 8, f"only {len(samples)} samples"
-    quarter = len(samples) // 4
-    second, last = samples[quarter : 2 * quarter], samples[-quarter:]
-    memory = [statistics.median(sample[0] for sample in part) for part in (second, last)]
-    assert memory[1] <= memory[0] + GROWTH_MIB, f"memory grew from {memory[0]:.0f} to {memory[1]:.0f} MiB"
-    for index, what, allowed in ((1, "descriptors", 8), (2, "threads", 2)):
-        most = [max(sample[index] for sample in part) for part in (second, last)]
-        assert most[1] <= most[0] + allowed, f"{what} grew from {most[0]} to {most[1]}"
-        figures.most(f"most {what}", max(sample[index] for sample in samples))
-    figures.most("most MiB", round(max(sample[0] for sample in samples)))
-
-
 def test_soak_of_one_long_run(servers, figures):
     """A job whose input does not end, on Cassandra and Redis: a window onto the same ids with ever new prices."""
-    with open(servers.folder / "job.err", "wb") as err:
-        job = subprocess.Popen(
-            [harness.BIN / "job", "-report", "report.json", "-"], cwd=servers.folder, env=servers.environment,
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=err,
-        )
+    job = Started(servers, "-", stdin=subprocess.PIPE)
     seconds = length(30, 3_600)
-    feed = Feed(job, rows=20_000, seconds=seconds, rows_a_second=4_000)
+    feed = Feed(job.process, rows=20_000, seconds=seconds, rows_a_second=4_000)
     samples = []
     # What comes after the last row is not part of the soak.
-    while feed.lives() and (sample := taken(job)):
-        samples.append(sample)
-        time.sleep(seconds / 120)
+    with contextlib.suppress(OSError, AttributeError):  # it has ended, and its end will tell why
+        while feed.lives():
+            samples.append(resources(job.process.pid))
+            time.sleep(seconds / 120)
     feed.thread.join()
-    code = figures.run(harness.Run(job.wait(harness.RUN_TIMEOUT_S), "", (servers.folder / "job.err").read_text(), {}))
-    assert code.code == 0, code.err
+    figures.run(job.end(code=0))
     figures.most("rows streamed", feed.sent)
     figures.compare(servers.table(), harness.rows_of(*feed.last.values()))
-    check_flat(samples, figures)
+    check_flat(samples, GROWTH_MIB, least=8)
+    for what in ("MiB", "descriptors", "threads"):
+        figures.most(f"most {what}", round(max(sample[what] for sample in samples)))
 
 
 def test_soak_of_many_runs(servers, rng, figures):

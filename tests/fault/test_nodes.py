@@ -1,7 +1,6 @@
 """Goal: three nodes, RF 3, QUORUM: one may go at any time and in any way, nothing is lost and nobody notices; two gone is
 waited for, then said."""
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -156,17 +155,12 @@ def test_one_node_goes_during_a_load(nodes, three, rng, figures, how):
         assert figures.run(nodes.job()).written == 0
 
 
-class Fed:
+class Fed(Started):
     """A load from standard input that goes on until the test says enough: a row a time, the rest at once."""
 
     def __init__(self, setup, texts):
+        super().__init__(setup, "-", stdin=subprocess.PIPE)
         self.rows = [row for text in texts for row in text.splitlines(keepends=True)]
-        self.err, self.report = setup.folder / "fed.err", setup.folder / "fed.json"
-        with open(self.err, "wb") as err:
-            self.process = subprocess.Popen(
-                [harness.BIN / "job", "-report", self.report, "-"], cwd=setup.folder, env=setup.environment,
-                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=err,
-            )
         self.fed, self.enough = 0, threading.Event()
         self.thread = threading.Thread(target=self.feed)
         self.thread.start()
@@ -180,11 +174,10 @@ class Fed:
                 # The last tenth is for afterwards, however long it takes until then.
                 self.enough.wait(0.003 if self.fed < len(self.rows) * 9 // 10 else None)
 
-    def end(self):
+    def end(self, *arguments, **more):
         self.enough.set()
         self.thread.join()
-        code = self.process.wait(harness.RUN_TIMEOUT_S)
-        return harness.Run(code, "", self.err.read_text(), json.loads(self.report.read_text()))
+        return super().end(*arguments, **more)
 
 
 def fed(setup, rng):

@@ -41,9 +41,7 @@ def store(cassandra, tmp_path):
         },
     )
     cassandra.start()
-    process = setup.start("-provision")
-    _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
-    assert process.returncode == 0, err.decode()
+    setup.provision()
     texts = harness.catalogue(ROWS, files=1)
     (setup.folder / "a.jsonl").write_text(texts[0])
     setup.job("-no-cache", "a.jsonl")

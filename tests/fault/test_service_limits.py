@@ -5,7 +5,6 @@ import resource
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import time
 
@@ -13,17 +12,13 @@ import harness
 import proxy
 import pytest
 import serving
-from faults import length
+from faults import check_flat, length, limited
 
 MIB = 1 << 20
 ROWS = 2_000
 BACK_S = 5
 GROWTH_MIB = 16  # that an allocator may still find its level by
 MEMORY_MIB = 96  # of data: buffers, caches, the threads' stacks
-
-
-def limited(which, value):
-    return {"preexec_fn": lambda: resource.setrlimit(which, (value, value))}
 
 
 def load(setup, **more):
@@ -151,22 +146,6 @@ def test_little_memory(embedded, servers, figures, store):
         figures.compare(service.serves(rows), rows)
 
 
-def check_flat(name, watch, figures):
-    """The last quarter is as the second one: by then everything that is made once has been made."""
-    samples = watch.samples
-    assert len(samples) >= 20, f"{name}: only {len(samples)} samples"
-    quarter = len(samples) // 4
-    second, last = samples[quarter : 2 * quarter], samples[-quarter:]
-    memory = [statistics.median(sample["MiB"] for sample in part) for part in (second, last)]
-    assert memory[1] <= memory[0] + GROWTH_MIB, f"{name}: memory grew from {memory[0]:.1f} to {memory[1]:.1f} MiB"
-    for what, allowed in (("descriptors", 8), ("threads", 2)):
-        most = [max(sample[what] for sample in part) for part in (second, last)]
-        assert most[1] <= most[0] + allowed, f"{name}: {what} grew from {most[0]} to {most[1]}"
-    figures.most(f"{name}: MiB in the second quarter", round(memory[0], 1))
-    figures.most(f"{name}: MiB in the last quarter", round(memory[1], 1))
-    figures.most(f"{name}: most descriptors", watch.most("descriptors"))
-
-
 def test_soak(embedded, servers, figures):
     """Both stores asked all the time, while a job changes them: memory and descriptors are flat."""
     seconds = length(30, 3_600)
@@ -196,6 +175,9 @@ def test_soak(embedded, servers, figures):
             assert set(crowd.statuses) == {200}, crowd.statuses
         figures.most("requests answered", sum(crowd.served() for crowd in crowds.values()))
         for name, service in services.items():
-            check_flat(name, watches[name], figures)
+            memory = check_flat(watches[name].samples, GROWTH_MIB, least=20, name=f"{name}: ")
+            figures.most(f"{name}: MiB in the second quarter", round(memory[0], 1))
+            figures.most(f"{name}: MiB in the last quarter", round(memory[1], 1))
+            figures.most(f"{name}: most descriptors", watches[name].most("descriptors"))
             harness.wait_for(lambda name=name, service=service: service.serves(rows[name]) == rows[name], "the last load is seen", BACK_S)
             figures.compare(service.serves(rows[name]), rows[name])

@@ -10,28 +10,22 @@ from own_cassandra import OwnCassandra
 ROWS = 10_000
 
 
-def provision(servers):
-    process = servers.start("-provision")
-    _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
-    assert process.returncode == 0, err.decode()
-
-
 def truncate(servers):
     servers.truncate()
 
 
-def drop_and_create_table(servers):
+def drop_table(servers):
     servers.session.execute(f"DROP TABLE {servers.name}.products", timeout=120)
-    provision(servers)
+
+
+def drop_and_create_table(servers):
+    drop_table(servers)
+    servers.provision()
 
 
 def drop_and_create_keyspace(servers):
     servers.session.execute(f"DROP KEYSPACE {servers.name}", timeout=120)
-    provision(servers)
-
-
-def drop_table(servers):
-    servers.session.execute(f"DROP TABLE {servers.name}.products", timeout=120)
+    servers.provision()
 
 
 WAYS = (truncate, drop_and_create_table, drop_and_create_keyspace)
@@ -102,7 +96,7 @@ def test_dropped_during_a_run(servers, rng, figures):
     figures.fault()
     code, said = end(process, texts, figures)
     assert code == 4 and "provision.sh" in said, said
-    provision(servers)
+    servers.provision()
     load_twice(servers, figures, texts)
 
 
@@ -131,7 +125,7 @@ def test_another_cluster_at_the_same_address(servers, tmp_path, rng, figures):
         load_twice(servers, figures, texts)
         switch_to(1)
         assert "provision.sh" in figures.run(servers.job(code=2)).err
-        provision(servers)
+        servers.provision()
         load_twice(servers, figures, texts)
         for number in range(1, length(3, 12)):
             # Rows that neither has, so that there is something to write to both.
