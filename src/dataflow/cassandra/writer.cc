@@ -99,15 +99,7 @@ Task<Result<void>> Writer::save_many(std::span<const ProductView> products, Writ
   const auto executor = co_await boost::asio::this_coro::executor;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     co_await in_flight_.acquire();
-    if (call.failed()) {
-      in_flight_.release(AdaptiveLimit::Outcome::kRefused, {});
-      break;
-    }
-    if (auto error = overdue(call)) {
-      in_flight_.release(AdaptiveLimit::Outcome::kRefused, {});
-      call.fail(std::move(*error));
-      break;
-    }
+    if (!may_send(call)) break;
     call.begin();
     boost::asio::co_spawn(executor, save_batch(call, batches[i]),
                           [&call](const std::exception_ptr& exception) {
@@ -146,11 +138,7 @@ Task<void> Writer::save_batch(Call& call, std::span<const std::uint32_t> rows) {
     }
     if (call.failed()) co_return;  // of another batch: this one's rows are not stored either way
     co_await in_flight_.acquire();
-    if (auto late = overdue(call)) {
-      in_flight_.release(AdaptiveLimit::Outcome::kRefused, {});
-      call.fail(std::move(*late));
-      co_return;
-    }
+    if (!may_send(call)) co_return;
   }
 }
 
@@ -184,12 +172,28 @@ void Writer::note_failure(const Error& error) {
   failure_ = error;
 }
 
+// For who has just got a place among those in flight: gives it back, and says no, where the call
+// has failed or is overdue.
+bool Writer::may_send(Call& call) {
+  if (!call.failed()) {
+    auto late = overdue(call);
+    if (!late) return true;
+    call.fail(std::move(*late));
+  }
+  in_flight_.release(AdaptiveLimit::Outcome::kRefused, {});
+  return false;
+}
+
+// Since when the call has been waiting with nothing acknowledged to anyone.
+Writer::Clock::time_point Writer::waiting_since(const Call& call) const {
+  return std::max(call.start, Clock::time_point(Clock::duration(last_acknowledged_.load())));
+}
+
 // The error of a call that has waited for retry_timeout_ms in which nothing was acknowledged and
 // something failed: what it still has to send would only meet the same outage, one request timeout
 // after another.
 std::optional<Error> Writer::overdue(const Call& call) const {
-  const Clock::time_point acknowledged{Clock::duration(last_acknowledged_.load())};
-  const auto since = std::max(call.start, acknowledged);
+  const auto since = waiting_since(call);
   if (Clock::now() < since + std::chrono::milliseconds(options_.retry_timeout_ms)) return {};
   const std::lock_guard lock(mutex_);
   if (!failure_ || last_failed_ < since) return {};
@@ -202,8 +206,7 @@ std::optional<Error> Writer::overdue(const Call& call) const {
 // False when it is time to give up.
 Task<bool> Writer::wait_before_repeating(const Call& call, int failures,
                                          Clock::time_point first_sent) {
-  const Clock::time_point acknowledged{Clock::duration(last_acknowledged_.load())};
-  const auto since = std::min(first_sent, std::max(call.start, acknowledged));
+  const auto since = std::min(first_sent, waiting_since(call));
   const auto deadline = since + std::chrono::milliseconds(options_.retry_timeout_ms);
   constexpr int kMostDoublings = 20;
   const auto wait = jittered(std::chrono::milliseconds(std::min<std::uint64_t>(

@@ -44,6 +44,8 @@ class Writer {
   Task<void> save_batch(Call& call, std::span<const std::uint32_t> rows);
   Task<Result<void>> send(const Call& call, std::span<const std::uint32_t> rows);
   Task<bool> wait_before_repeating(const Call& call, int failures, Clock::time_point first_sent);
+  bool may_send(Call& call);
+  Clock::time_point waiting_since(const Call& call) const;
   void note_failure(const Error& error);
   std::optional<Error> overdue(const Call& call) const;
 
