@@ -53,13 +53,13 @@ std::size_t usable_cpus(const CgroupFiles& files) {
   std::size_t cpus = std::max<std::size_t>(cpus_of_affinity(), 1);
   const auto group = group_of(files.membership);
   if (!group) return cpus;
+  const auto stay_below = [&cpus](const fs::path& folder) {
+    if (const auto quota = cpus_of_quota(folder)) cpus = std::min(cpus, *quota);
+  };
   // In a container the path may be the host's and lead nowhere here: then the root counts alone.
   fs::path folder = files.root;
-  if (const auto quota = cpus_of_quota(folder)) cpus = std::min(cpus, *quota);
-  for (const fs::path& name : *group) {
-    folder /= name;
-    if (const auto quota = cpus_of_quota(folder)) cpus = std::min(cpus, *quota);
-  }
+  stay_below(folder);
+  for (const fs::path& name : *group) stay_below(folder /= name);
   return cpus;
 }
 

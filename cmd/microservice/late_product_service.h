@@ -75,7 +75,7 @@ class LateProductService : public ProductService {
   std::atomic<bool> answered_ = false;  // since watch() looked
   bool stopped_ = false;
   bool attempting_ = false;
-  boost::asio::steady_timer* pause_ = nullptr;  // while connect() waits
+  boost::asio::steady_timer* pause_ = nullptr;  // while connect() or watch() waits
   mutable std::mutex mutex_;                    // for reason_
   std::string reason_ = "it has not been tried";
 };

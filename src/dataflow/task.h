@@ -2,7 +2,7 @@
 //
 // A Task starts when it is awaited or spawned and runs on the executor it was started on. A
 // capturing lambda is never a coroutine, and what outlives a suspension is taken by value.
-// Callbacks of drivers only post to our executor: async_result() below is how they do it.
+// Callbacks of drivers only post to our executor: async_value() below is how they do it.
 #pragma once
 
 #include <boost/asio/any_completion_handler.hpp>

@@ -68,7 +68,7 @@ class Claims::Table {
   std::span<Slot> slots() const { return {static_cast<Slot*>(slots_), capacity()}; }
 
   // Begins to read what at(id) will look at: a block's ids are all over the table.
-  void expect(ProductId id) const { __builtin_prefetch(&slots()[mixed(id) & mask_], 1); }
+  void prefetch(ProductId id) const { __builtin_prefetch(&slots()[mixed(id) & mask_], 1); }
 
   // The id's slot, or the empty one that is to become it.
   Slot& at(ProductId id) {
@@ -94,7 +94,7 @@ Claims::~Claims() = default;
 Result<void> Claims::claim(std::span<Claim> claims) {
   std::lock_guard lock(mutex_);
   if (table_ != nullptr) {
-    for (const Claim& claim : claims) table_->expect(claim.id);
+    for (const Claim& claim : claims) table_->prefetch(claim.id);
   }
   for (std::size_t i = 0; i < claims.size(); ++i) {
     if (spill_ == nullptr && size_ >= table_->capacity() / 4 * 3) {
@@ -127,8 +127,7 @@ void Claims::grow(std::size_t slots) {
 
 void Claims::expect(std::uint64_t ids) {
   std::lock_guard lock(mutex_);
-  expected_ += std::min<std::uint64_t>(ids, max_slots_);
-  expected_ = std::min<std::uint64_t>(expected_, max_slots_);
+  expected_ += std::min<std::uint64_t>(ids, max_slots_ - expected_);
   // Kept at most 3/4 full, as by claim().
   const std::size_t slots = std::min(std::bit_ceil(expected_ + expected_ / 3 + 1), max_slots_);
   if (table_ != nullptr && slots > table_->capacity()) grow(slots);

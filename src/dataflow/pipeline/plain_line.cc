@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -178,33 +177,38 @@ class PlainLine {
     return true;
   }
 
+  // Reads digits onto the end of `number`; how many they are is what at_ has moved.
+  void digits(std::uint64_t& number) {
+    for (; is_digit(*at_); ++at_) number = number * 10 + static_cast<std::uint64_t>(*at_ - '0');
+  }
+
   bool id() {
     const char* const begin = at_;
     std::uint64_t id = 0;
-    for (; is_digit(*at_); ++at_) id = id * 10 + static_cast<std::uint64_t>(*at_ - '0');
-    const std::ptrdiff_t digits = at_ - begin;
+    digits(id);
+    const std::ptrdiff_t count = at_ - begin;
     fields_.id = static_cast<ProductId>(id);
-    return digits > 0 && digits <= kMaxDigits && (digits == 1 || *begin != '0');
+    return count > 0 && count <= kMaxDigits && (count == 1 || *begin != '0');
   }
 
   bool number(double& value) {
     const bool negative = *at_ == '-';
     if (negative) ++at_;
     const char* const begin = at_;
-    std::uint64_t digits = 0;
-    for (; is_digit(*at_); ++at_) digits = digits * 10 + static_cast<std::uint64_t>(*at_ - '0');
+    std::uint64_t all = 0;
+    digits(all);
     std::ptrdiff_t count = at_ - begin;
     if (count == 0 || (count > 1 && *begin == '0')) return false;
     std::ptrdiff_t decimals = 0;
     if (*at_ == '.') {
       const char* const point = at_++;
-      for (; is_digit(*at_); ++at_) digits = digits * 10 + static_cast<std::uint64_t>(*at_ - '0');
+      digits(all);
       decimals = at_ - point - 1;
       if (decimals == 0) return false;
       count += decimals;
     }
-    if (count > kMaxDigits || digits > kMaxExact) return false;
-    value = static_cast<double>(digits) / kPowersOfTen[static_cast<std::size_t>(decimals)];
+    if (count > kMaxDigits || all > kMaxExact) return false;
+    value = static_cast<double>(all) / kPowersOfTen[static_cast<std::size_t>(decimals)];
     if (negative) value = -value;
     return true;  // an exponent is what the caller does not expect
   }
@@ -218,19 +222,17 @@ class PlainLine {
     return end_;
   }
 
-  bool plain_string(std::string_view& text) {
-    const char* const stop = end_of_run();
+  bool string_up_to(const char* stop, std::string_view& text) {
     text = {at_, static_cast<std::size_t>(stop - at_)};
     at_ = stop + 1;
     return *stop == '"';
   }
 
+  bool plain_string(std::string_view& text) { return string_up_to(end_of_run(), text); }
+
   bool string(std::string_view& text) {
     const char* const stop = end_of_run();
-    if (*stop == '\\') return escaped_string(stop, text);
-    text = {at_, static_cast<std::size_t>(stop - at_)};
-    at_ = stop + 1;
-    return *stop == '"';
+    return *stop == '\\' ? escaped_string(stop, text) : string_up_to(stop, text);
   }
 
   // `escape` is the first backslash.

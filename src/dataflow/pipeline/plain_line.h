@@ -4,7 +4,7 @@
 // without escapes and exponents, whose fields have the types they should have and whose unknown
 // fields are strings, numbers, booleans or null. Every other line, good or bad, is left to the
 // general parser, which alone says why a line is no product. What is taken here is taken there with
-// the same values (parser_test.cc compares the two).
+// the same values (plain_line_test.cc compares the two).
 //
 // One pass over the line, 16 bytes at a time; strings without escapes are not copied.
 #pragma once
