@@ -3,11 +3,12 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <stdlib.h>
 
 #include <fstream>
 #include <string>
 #include <thread>
+
+#include "dataflow/mock/temp_dir.h"
 
 namespace dataflow::cmd {
 namespace {
@@ -32,13 +33,9 @@ void on_a_thread(Body body) {
 class Cgroup : public ::testing::Test {
  protected:
   Cgroup() {
-    std::string name = (fs::temp_directory_path() / "cpus_test_XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-    files_ = {folder_ / "membership", folder_ / "root"};
     write(files_.membership, "4:memory:/elsewhere\n0::/outer/inner\n");
     for (const char* const group : {"", "outer", "outer/inner"}) limit(group, "max 100000");
   }
-  ~Cgroup() override { fs::remove_all(folder_); }
 
   static void write(const fs::path& path, const std::string& text) {
     fs::create_directories(path.parent_path());
@@ -48,8 +45,8 @@ class Cgroup : public ::testing::Test {
     write(files_.root / group / "cpu.max", quota + "\n");
   }
 
-  fs::path folder_;
-  CgroupFiles files_;
+  const mock::TempDir folder_;
+  const CgroupFiles files_{folder_ / "membership", folder_ / "root"};
 };
 
 TEST(UsableCpus, AreThoseThatTheThreadMayRunOn) {

@@ -5,13 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 
 #include "cmd/common/config.h"
+#include "dataflow/mock/temp_dir.h"
 
 namespace dataflow::cmd {
 namespace {
@@ -24,21 +22,14 @@ using ::testing::SizeIs;
 
 class SecretsTest : public ::testing::Test {
  protected:
-  SecretsTest() {
-    const char* parent = std::getenv("TMPDIR");
-    folder_ = std::string(parent != nullptr ? parent : "/tmp") + "/dataflow_secrets_XXXXXX";
-    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
-  }
-  ~SecretsTest() override { std::filesystem::remove_all(folder_); }
-
   std::string file(const std::string& name, const std::string& text, mode_t mode = 0600) {
-    const std::string path = folder_ + "/" + name;
+    const std::string path = folder_ / name;
     std::ofstream(path, std::ios::binary) << text;
     EXPECT_EQ(chmod(path.c_str(), mode), 0);
     return path;
   }
 
-  std::string folder_;
+  const mock::TempDir folder_;
 };
 
 TEST_F(SecretsTest, TheFilesLineIsThePassword) {
@@ -60,7 +51,7 @@ TEST_F(SecretsTest, WhatIsNoPasswordIsRefusedAndNotShown) {
   };
   EXPECT_THAT(refused("/no/such"),
               HasSubstr("redis.pass_file \"/no/such\" cannot be read: No such file"));
-  EXPECT_THAT(refused(folder_), HasSubstr("cannot be read: Is a directory"));
+  EXPECT_THAT(refused(folder_.path()), HasSubstr("cannot be read: Is a directory"));
   EXPECT_THAT(refused(file("p", "")), HasSubstr("is empty"));
   EXPECT_THAT(refused(file("p", "\n")), HasSubstr("is empty"));
   EXPECT_THAT(refused(file("p", "hush\nhush\n")), HasSubstr("several lines"));
@@ -74,7 +65,7 @@ TEST_F(SecretsTest, OthersThanOwnerAndGroupAreAnExposure) {
   }
   EXPECT_THAT(exposure(file("p", "x", 0644), "it holds a password").value_or(""),
               AllOf(HasSubstr("it holds a password, and everybody on this machine may read it"),
-                    HasSubstr("chmod o-rwx " + folder_ + "/p")));
+                    HasSubstr("chmod o-rwx " + folder_ / "p")));
   EXPECT_THAT(exposure(file("p", "x", 0602), "it holds a password").value_or(""),
               HasSubstr("may change it"));
   EXPECT_FALSE(exposure("/no/such", "it holds a password"));

@@ -7,11 +7,11 @@
 
 #include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <future>
 #include <thread>
 
 #include "dataflow/http/test_client.h"
+#include "dataflow/mock/temp_dir.h"
 #include "dataflow/mock/wait.h"
 #include "dataflow/rocksdb/database.h"
 #include "dataflow/rocksdb/product_service.h"
@@ -22,19 +22,6 @@ namespace {
 using http::Answer;
 using http::TestClient;
 using ::testing::HasSubstr;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string path = (std::filesystem::temp_directory_path() / "dataflow_app_XXXXXX").string();
-    path_ = mkdtemp(path.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 ServiceArguments arguments_for(const std::string& database) {
   ServiceArguments arguments;
@@ -107,8 +94,8 @@ Answer ask_until(const Running& service, const std::string& target, int status,
 }
 
 TEST(App, ServesTheEmbeddedStoreWhileAnotherWritesIt) {
-  const TemporaryFolder folder;
-  const std::string path = folder.file("db");
+  const mock::TempDir folder;
+  const std::string path = folder / "db";
   Running service(arguments_for(path));
   const Answer absent = service.get("/product/42");
   EXPECT_EQ(absent.status, 503);
@@ -132,23 +119,23 @@ TEST(App, ServesTheEmbeddedStoreWhileAnotherWritesIt) {
 
 TEST(App, SignalsStopItInOrder) {
   for (const int signal : {SIGINT, SIGTERM}) {
-    const TemporaryFolder folder;
-    Running service(arguments_for(folder.file("db")));
+    const mock::TempDir folder;
+    Running service(arguments_for(folder / "db"));
     ASSERT_EQ(raise(signal), 0);
     EXPECT_EQ(service.join(), kExitStopped);
   }
 }
 
 TEST(App, APortInUseIsExitCode1AndAWrongHost2) {
-  const TemporaryFolder folder;
-  Running first(arguments_for(folder.file("db")));
-  ServiceArguments same = arguments_for(folder.file("db"));
+  const mock::TempDir folder;
+  Running first(arguments_for(folder / "db"));
+  ServiceArguments same = arguments_for(folder / "db");
   same.listen.port = first.port();
   EXPECT_EQ(App(same).run(), kExitCannotListen);
-  ServiceArguments nowhere = arguments_for(folder.file("db"));
+  ServiceArguments nowhere = arguments_for(folder / "db");
   nowhere.listen.host = "no such host";
   EXPECT_EQ(App(nowhere).run(), 2);
-  ServiceArguments wrong = arguments_for(folder.file("db"));
+  ServiceArguments wrong = arguments_for(folder / "db");
   wrong.config.cassandra.emplace().keyspace = "No Keyspace";
   EXPECT_EQ(App(wrong).run(), 2);
 }
@@ -167,8 +154,8 @@ std::uint16_t closed_port() {
 }
 
 TEST(App, WithoutItsCassandraItServes503AndStopsWhenAsked) {
-  const TemporaryFolder folder;
-  ServiceArguments arguments = arguments_for(folder.file("db"));
+  const mock::TempDir folder;
+  ServiceArguments arguments = arguments_for(folder / "db");
   arguments.config.cassandra.emplace().port = closed_port();
   arguments.config.cassandra->connect_timeout_ms = 1'000;
   Running service(arguments);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "dataflow/fetch.h"
+#include "dataflow/mock/temp_dir.h"
 
 namespace dataflow::file::testing_support {
 
@@ -74,30 +75,15 @@ inline Result<std::vector<Object>> list_all(dataflow::Fetch& fetch, std::string_
   return run(rest_of(**listing));
 }
 
-// A folder that is removed at the end, with everything in it.
-class TemporaryFolder {
+class TemporaryFolder : public mock::TempDir {
  public:
-  TemporaryFolder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "dataflow-file-XXXXXX";
-    path_ = std::filesystem::canonical(::mkdtemp(pattern.data())).string();
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-
-  const std::string& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
   // Writes a file, and the folders above it.
   std::string put(const std::string& name, const std::string& content = "{}\n") const {
-    const std::string path = path_ + "/" + name;
+    const std::string path = *this / name;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     std::ofstream(path, std::ios::binary) << content;
     return path;
   }
-
- private:
-  std::string path_;
 };
 
 // Gives a file another modification time.

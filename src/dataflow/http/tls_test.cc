@@ -24,11 +24,11 @@ using ::testing::StartsWith;
 class TlsTest : public ServerTest {
  protected:
   TlsTest() {
-    options_.tls = {folder_.file("cert.pem"), folder_.file("key.pem")};
+    options_.tls = {folder_ / "cert.pem", folder_ / "key.pem"};
     make_certificate(options_.tls, "first");
   }
 
-  TemporaryFolder folder_;
+  mock::TempDir folder_;
 };
 
 TEST_F(TlsTest, RequestsAreAnsweredOneAfterAnother) {
@@ -190,14 +190,14 @@ std::string refused(const TlsFiles& files) {
 }
 
 TEST(LoadTls, WhateverIsWrongIsNamedAndNothingOfTheKeyIsShown) {
-  const TemporaryFolder folder;
-  const TlsFiles good{folder.file("cert.pem"), folder.file("key.pem")};
-  const TlsFiles other{folder.file("cert2.pem"), folder.file("key2.pem")};
+  const mock::TempDir folder;
+  const TlsFiles good{folder / "cert.pem", folder / "key.pem"};
+  const TlsFiles other{folder / "cert2.pem", folder / "key2.pem"};
   make_certificate(good, "a");
   make_certificate(other, "b", 3'600, "a passphrase");
-  const std::string text = folder.file("text");
+  const std::string text = folder / "text";
   std::ofstream(text) << "s3cret, and no PEM\n";
-  const std::string nothing = folder.file("nothing");
+  const std::string nothing = folder / "nothing";
   std::ofstream(nothing).flush();
 
   EXPECT_EQ(refused(good), "(loaded)");
@@ -218,8 +218,8 @@ TEST(LoadTls, WhateverIsWrongIsNamedAndNothingOfTheKeyIsShown) {
 }
 
 TEST(LoadTls, AnExpiredCertificateIsSaid) {
-  const TemporaryFolder folder;
-  const TlsFiles files{folder.file("cert.pem"), folder.file("key.pem")};
+  const mock::TempDir folder;
+  const TlsFiles files{folder / "cert.pem", folder / "key.pem"};
   make_certificate(files, "old", -60);
   const auto loaded = load_tls(files);
   ASSERT_TRUE(loaded);

@@ -11,33 +11,14 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
 #include "dataflow/http/test_client.h"
 #include "dataflow/http/tls.h"
+#include "dataflow/mock/temp_dir.h"
 
 namespace dataflow::http {
-
-// A folder of the test's own, removed with it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    const char* parent = std::getenv("TMPDIR");
-    path_ = std::string(parent != nullptr ? parent : "/tmp") + "/dataflow_tls_XXXXXX";
-    EXPECT_NE(mkdtemp(path_.data()), nullptr);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-
-  std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  std::string path_;
-};
 
 // Writes a key and a certificate signed by it. `passphrase`: the key is encrypted with it.
 inline void make_certificate(const TlsFiles& files, const std::string& common_name,

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <boost/asio/this_coro.hpp>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -19,6 +17,7 @@
 #include "dataflow/mock/memory_cache.h"
 #include "dataflow/mock/memory_fetch.h"
 #include "dataflow/mock/memory_store.h"
+#include "dataflow/mock/temp_dir.h"
 #include "dataflow/mock/wait.h"
 #include "dataflow/pipeline/pipeline.h"
 
@@ -43,13 +42,9 @@ inline std::string line(ProductId id, std::string_view title) {
 class PipelineTest : public testing::Test {
  protected:
   void SetUp() override {
-    directory_ =
-        std::filesystem::temp_directory_path() / ("pipeline_test-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(directory_);
-    options_.rejects = (directory_ / "rejects.jsonl").string();
+    options_.rejects = directory_ / "rejects.jsonl";
     fetch_ = std::make_shared<mock::MemoryFetch>();
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
 
   Summary load(std::vector<std::string> sources) {
     Pipeline::Parts parts;
@@ -80,7 +75,7 @@ class PipelineTest : public testing::Test {
     return result;
   }
 
-  std::filesystem::path directory_;
+  const mock::TempDir directory_;
   Options options_;
   std::shared_ptr<mock::MemoryFetch> fetch_;
   mock::MemoryStore store_;

@@ -3,36 +3,29 @@
 #include "dataflow/pipeline/rejects.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+
+#include "dataflow/mock/temp_dir.h"
 
 namespace dataflow::pipeline {
 namespace {
 
 class RejectsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    directory_ =
-        std::filesystem::temp_directory_path() / ("rejects_test-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(directory_);
-    path_ = (directory_ / "rejects.jsonl").string();
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
   static std::string content(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
   std::size_t files() const {
-    const std::filesystem::directory_iterator all(directory_);
+    const std::filesystem::directory_iterator all(directory_.path());
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
   }
 
-  std::filesystem::path directory_;
-  std::string path_;
+  const mock::TempDir directory_;
+  const std::string path_ = directory_ / "rejects.jsonl";
 };
 
 TEST_F(RejectsTest, KeepsLinesAsTheyWereAndReasonsAsJson) {
@@ -119,7 +112,7 @@ TEST_F(RejectsTest, WhenAllIsDiscardedNothingIsLeft) {
 }
 
 TEST_F(RejectsTest, AFileThatCannotBeWrittenIsAnErrorThatNamesIt) {
-  Rejects rejects((directory_ / "missing" / "r.jsonl").string());
+  Rejects rejects(directory_ / "missing/r.jsonl");
   auto added = rejects.add({"a", 1, 1, 0, "no"}, "text");
   ASSERT_FALSE(added);
   EXPECT_EQ(added.error().code, ErrorCode::kUnavailable);

@@ -8,24 +8,12 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <filesystem>
 #include <stdexcept>
 #include <thread>
 
 extern char** environ;
 
 namespace dataflow::rocksdb::testing {
-
-TempDir::TempDir() {
-  std::string name = (std::filesystem::temp_directory_path() / "dataflow-test-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  path_ = std::filesystem::canonical(name).string();
-}
-
-TempDir::~TempDir() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 Product product_of(ProductId id, int version) {
   const std::string name = std::to_string(id) + " v" + std::to_string(version);

@@ -1,5 +1,5 @@
-// What the tests of this folder share: a folder that goes away, products that can be recognised,
-// and another process that uses the database (test_peer.cc), driven line by line.
+// What the tests of this folder share: products that can be recognised, and another process that
+// uses the database (test_peer.cc), driven line by line.
 #pragma once
 
 #include <sys/types.h>
@@ -10,22 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "dataflow/mock/temp_dir.h"
 #include "dataflow/product.h"
 
 namespace dataflow::rocksdb::testing {
 
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  const std::string& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using mock::TempDir;
 
 // Product `id` in its `version`: everything follows from the two, about 300 bytes.
 Product product_of(ProductId id, int version);
