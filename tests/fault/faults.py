@@ -135,6 +135,17 @@ def resources(pid):
     return {"MiB": int(rss) / 1024, "descriptors": len(os.listdir(proc / "fd")), "threads": len(os.listdir(proc / "task"))}
 
 
+def peak_mib(process):
+    """Waits for its end; the most memory that it had taken when it was last looked at. (What wait4() says begins with what
+    its parent takes.)"""
+    status, peak = pathlib.Path(f"/proc/{process.pid}/status"), 0
+    while process.poll() is None:
+        if found := re.search(r"VmHWM:\s+(\d+)", status.read_text()):
+            peak = int(found.group(1)) / 1024
+        time.sleep(0.002)
+    return peak
+
+
 def check_flat(samples, growth_mib, least, name=""):
     """The last quarter is as the second one: by then everything that is made once has been made. `samples`: of resources(), at
     least so many. Returns the two medians of memory."""

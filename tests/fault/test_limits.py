@@ -1,14 +1,13 @@
 """Goal: few descriptors and little memory are borne by the job or told; what runs for long, or again and again, keeps its
 memory and descriptors flat."""
 import contextlib
-import os
 import resource
 import subprocess
 import threading
 import time
 
 import harness
-from faults import Started, check_flat, length, limited, resources, served_table, write_files
+from faults import Started, check_flat, length, limited, peak_mib, resources, served_table, write_files
 
 MIB = 1 << 20
 GROWTH_MIB = 24  # that an allocator may still find its level by
@@ -131,11 +130,9 @@ def test_soak_of_many_runs(servers, rng, figures):
     while time.monotonic() < until or turn < 4:
         texts = harness.catalogue(5_000, seed=seed, changed_per_mille=100 * (turn % 2))
         servers.put(texts)
-        process = servers.start("-report", "report.json", stdin=subprocess.DEVNULL)
-        _, _, usage = os.wait4(process.pid, 0)
-        process.returncode = 0
-        figures.runs += 1
-        peaks.append(usage.ru_maxrss / 1024)
+        job = Started(servers)
+        peaks.append(peak_mib(job.process))
+        figures.run(job.end(code=0))
         figures.compare(servers.table(), harness.rows_of(*texts))
         turn += 1
     assert figures.run(servers.job()).written == 0
