@@ -72,7 +72,7 @@ App::~App() = default;
 int App::run() {
   for (const std::string& warning : arguments_.config.warnings) spdlog::warn("{}", warning);
   StopSignals signals(pool_.get_executor(), [this](int signal) { on_signal(signal); });
-  auto code = boost::asio::co_spawn(pool_, work(), boost::asio::use_future);
+  auto code = boost::asio::co_spawn(pool_.get_executor(), work(), boost::asio::use_future);
   const int result = code.get();
   if (stopped_early()) return result;
   signals.cancel();
@@ -91,7 +91,7 @@ void App::on_signal(int signal) {
     std::_Exit(kSignalBase + signal);
   }
   running_->stop(pipeline::Stop::kInterrupted);
-  boost::asio::co_spawn(pool_, watch_drain(signal), boost::asio::detached);
+  boost::asio::co_spawn(pool_.get_executor(), watch_drain(signal), boost::asio::detached);
 }
 
 Task<int> App::work() {

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/thread_pool.hpp>
 #include <memory>
 #include <vector>
 
 #include "cmd/job/arguments.h"
 #include "cmd/job/parts.h"
 #include "dataflow/pipeline/pipeline.h"
+#include "dataflow/thread_pool.h"
 
 namespace dataflow::cmd {
 
@@ -39,7 +39,7 @@ class App {
   int finish(const pipeline::Summary& summary, double seconds);
 
   const JobArguments arguments_;
-  boost::asio::thread_pool pool_;
+  ThreadPool pool_;
   std::atomic<int> signal_{0};
   std::atomic<bool> stopped_{false};
   std::mutex mutex_;

@@ -3,13 +3,11 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <iostream>
-#include <new>
 #include <span>
-#include <system_error>
 #include <variant>
 
+#include "cmd/common/ending.h"
 #include "cmd/common/process.h"
 #include "cmd/job/app.h"
 
@@ -24,35 +22,13 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, 2 * kLargestKept);
 }
 
-constexpr const char* kMoreNeeded =
-    "error: the job cannot go on: %s; allow it more memory and threads (ulimit -a)\n";
-constexpr const char* kDefect =
-    "error: the job ended unexpectedly: %s; what it stored is stored, run it again; this is a "
-    "defect: please report it\n";
-
-// In whatever library it was: what has been stored is stored, and nothing can be waited for in
-// order.
-[[noreturn]] void tell_and_end() noexcept {
-  try {
-    if (const auto exception = std::current_exception()) std::rethrow_exception(exception);
-    std::fprintf(stderr, kDefect, "a part of it ended before the others");
-  } catch (const std::bad_alloc& e) {
-    std::fprintf(stderr, kMoreNeeded, e.what());
-  } catch (const std::system_error& e) {  // a thread that could not be started
-    std::fprintf(stderr, kMoreNeeded, e.what());
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, kDefect, e.what());
-  } catch (...) {
-    std::fprintf(stderr, kDefect, "of no known kind");
-  }
-  std::_Exit(dataflow::cmd::kExitFailed);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::set_terminate(tell_and_end);
   using namespace dataflow::cmd;
+  end_in_words("the job", "what it stored is stored, run it again", kExitFailed);
+  // Not every library is as it should be after an allocation that failed.
+  end_where_memory_ends();
   keep_freed_memory();
   start_logging();
   keep_memory_private();

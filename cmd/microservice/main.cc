@@ -5,11 +5,13 @@
 #include <span>
 #include <variant>
 
+#include "cmd/common/ending.h"
 #include "cmd/common/process.h"
 #include "cmd/microservice/app.h"
 
 int main(int argc, char** argv) {
   using namespace dataflow::cmd;
+  end_in_words("the service", "start it again", kExitFailed);
   start_logging();
   keep_memory_private();
   survive_failed_writes();

@@ -7,17 +7,23 @@ import threading
 import time
 
 import harness
+import pytest
 from faults import Started, check_flat, length, limited, peak_mib, resources, served_table, write_files
 
 MIB = 1 << 20
 GROWTH_MIB = 24  # that an allocator may still find its level by
-DATA_MIB = (96, 128, 160, 256, 512)  # of RLIMIT_DATA: heap, private mappings, the threads' stacks
+DATA_MIB = (64, 96, 128, 256, 512)  # of RLIMIT_DATA: heap, private mappings, the threads' stacks
+END_S = 60  # for a run that is soon over one way or the other
 
 
 def under_a_limit(setup, figures, *arguments, **popen):
     """Exit code and log of a run that may not end by a signal, nor in any way but done or told."""
     process = setup.start(*arguments, stdin=subprocess.DEVNULL, **popen)
-    _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+    try:
+        _, err = process.communicate(timeout=END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"the job hangs: {process.communicate()[1].decode()}") from None
     figures.runs += 1
     figures.fault()
     return process.returncode, err.decode()
@@ -75,6 +81,31 @@ def test_little_memory(embedded, rng, figures):
         check_next_run(embedded, figures, source, expected)
     assert 0 < enough
     figures.most("MiB that do", enough)
+
+
+@pytest.mark.parametrize("store", ["embedded", "servers"])
+def test_too_little_memory(embedded, servers, rng, figures, store):
+    """Down to where not even the first threads can be started: done or told, never waited for what cannot come."""
+    texts = harness.catalogue(20_000, seed=rng.randrange(1000))
+    setup, arguments = servers, ["-no-cache"]
+    if store == "embedded":
+        setup, arguments = embedded, ["-no-cache", write_files(embedded, texts)]
+    else:
+        servers.put(texts)
+    setup.environment["RUST_BACKTRACE"] = "1"  # wants memory where there is none
+    enough = 0
+    for mib in range(8, 129, length(8, 2)):
+        code, err = under_a_limit(setup, figures, *arguments, **limited(resource.RLIMIT_DATA, mib * MIB))
+        assert code in (0, 4), (mib, code, err)
+        assert code == 0 or ("error: the job cannot go on" in err and "ulimit -a" in err), (mib, err)
+        enough = enough or (mib if code == 0 else 0)
+    assert 0 < enough, "128 MiB have to do"
+    figures.most("MiB that do", enough)
+    if store == "embedded":
+        check_next_run(embedded, figures, arguments[1], harness.rows_of(*texts))
+    else:
+        figures.run(servers.job())
+        figures.compare(servers.table(), harness.rows_of(*texts))
 
 
 class Feed:

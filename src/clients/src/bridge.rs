@@ -253,6 +253,9 @@ static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 const EXIT_FAILED: i32 = 4;
 
 fn build(threads: usize) -> Runtime {
+    // The default hook may add a backtrace, which takes memory under a lock: where memory was what lacked,
+    // the failure of that waited for the lock, and the process for ever. What follows a panic is abort().
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.max(1))
         .thread_name("clients")

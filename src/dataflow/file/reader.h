@@ -63,7 +63,7 @@ class StreamReader final : public dataflow::Reader {
  private:
   const std::shared_ptr<Threads> threads_;
   const OpenObject stream_;
-  boost::asio::thread_pool thread_{1};
+  ThreadPool thread_{1};
 };
 
 }  // namespace dataflow::file

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "dataflow/task.h"
+#include "dataflow/thread_pool.h"
 
 namespace dataflow::file {
 
@@ -42,7 +42,7 @@ class Descriptor {
 struct Threads {
   explicit Threads(std::size_t count) : pool(count) {}
 
-  boost::asio::thread_pool pool;
+  ThreadPool pool;
   // Readable as soon as nobody may wait for a stream any more.
   Descriptor stop{::eventfd(0, EFD_CLOEXEC)};
 };
@@ -52,8 +52,8 @@ template <class T>
 class PendingCall {
  public:
   template <class Call>
-  PendingCall(boost::asio::thread_pool& pool, Call call) {
-    boost::asio::post(pool, [state = state_, call = std::move(call)]() mutable {
+  PendingCall(ThreadPool& pool, Call call) {
+    boost::asio::post(pool.get_executor(), [state = state_, call = std::move(call)]() mutable {
       T value = call();
       std::unique_lock lock(state->mutex);
       if (!state->waiter) {
@@ -94,7 +94,7 @@ class PendingCall {
 
 // `call`, which returns a Result, made on the pool. What it throws (memory) becomes an error.
 template <class T, class Call>
-Task<Result<T>> run_on(boost::asio::thread_pool& pool, Call call) {
+Task<Result<T>> run_on(ThreadPool& pool, Call call) {
   PendingCall<Result<T>> pending(pool, [call = std::move(call)]() mutable -> Result<T> {
     try {
       return call();

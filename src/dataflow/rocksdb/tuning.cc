@@ -88,6 +88,9 @@ constexpr int kRunsToStop = 60;
   database.enable_pipelined_write = true;
   database.max_total_wal_size = kMaxLogBytes;
   database.max_open_files = kMaxOpenFiles;
+  // RocksDB starts the others at every opening, also where there is no file; and ends the process
+  // where it may start some of them and not all.
+  database.max_file_opening_threads = 1;
   database.bytes_per_sync = kBytesPerSync;
   database.compaction_readahead_size = kCompactionReadBytes;
   // The log of writes has it all; writing tables at the end would only make the end late.

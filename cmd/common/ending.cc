@@ -1,0 +1,86 @@
+#include "cmd/common/ending.h"
+
+#include <unistd.h>
+
+#include <boost/system/system_error.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <system_error>
+
+namespace dataflow::cmd {
+
+namespace {
+
+// Written in advance: where it is needed nothing may be allocated, and little be called.
+struct Words {
+  const char* program = "";
+  const char* remedy = "";
+  int exit_code = EXIT_FAILURE;
+  char aborted[512] = {};
+};
+Words words;
+
+// What libraries say that could not have memory or a thread.
+[[noreturn]] void tell_need(const char* what) noexcept {
+  std::fprintf(stderr,
+               "error: %s cannot go on: %s; allow it more memory and threads (ulimit -a); %s\n",
+               words.program, what, words.remedy);
+  std::_Exit(words.exit_code);
+}
+
+[[noreturn]] void tell_defect(const char* what) noexcept {
+  std::fprintf(stderr, "error: %s ended unexpectedly: %s; %s; this is a defect: please report it\n",
+               words.program, what, words.remedy);
+  std::_Exit(words.exit_code);
+}
+
+[[noreturn]] void tell_exception() noexcept {
+  try {
+    if (const auto exception = std::current_exception()) std::rethrow_exception(exception);
+  } catch (const std::bad_alloc& e) {
+    tell_need(e.what());
+  } catch (const std::system_error& e) {  // a thread that could not be started
+    tell_need(e.what());
+  } catch (const boost::system::system_error& e) {  // or a thing of the system's, Asio's
+    tell_need(e.what());
+  } catch (const std::exception& e) {
+    tell_defect(e.what());
+  } catch (...) {
+    tell_defect("an exception of no known kind");
+  }
+  // While an exception was on its way something could not be left in order: what it was, is lost.
+  if (std::uncaught_exceptions() > 0) tell_need("a part of it could not be begun");
+  tell_defect("a part of it ended before the others");
+}
+
+[[noreturn]] void tell_no_memory() { tell_need("no memory is left"); }
+
+extern "C" void tell_abort(int) {
+  if (::write(STDERR_FILENO, words.aborted, std::strlen(words.aborted)) < 0) {
+    // Nobody listens; the exit code tells.
+  }
+  ::_exit(words.exit_code);
+}
+
+}  // namespace
+
+void end_in_words(const char* program, const char* remedy, int exit_code) {
+  words.program = program;
+  words.remedy = remedy;
+  words.exit_code = exit_code;
+  std::snprintf(
+      words.aborted, sizeof words.aborted,
+      "error: %s cannot go on, for the reason above: where memory or threads are lacking, "
+      "allow it more (ulimit -a); %s; anything else is a defect: please report it\n",
+      program, remedy);
+  std::set_terminate(tell_exception);
+  std::signal(SIGABRT, tell_abort);
+}
+
+void end_where_memory_ends() { std::set_new_handler(tell_no_memory); }
+
+}  // namespace dataflow::cmd
