@@ -97,7 +97,7 @@ std::vector<Setting> cassandra_settings() {
       number(&C::request_timeout_ms, "request_timeout_ms", 1, kHourMs,
              "Until one request has to be answered."),
       number(&C::retry_timeout_ms, "retry_timeout_ms", 0, kHourMs,
-             "How long the job repeats what failed before it gives up."),
+             "How long the job repeats what failed before it gives up, also when it starts."),
       number(
           &C::max_in_flight, "max_in_flight", 1, 32'768,
           "Batches that may be under way at once, at most; fewer are where more would not help."),
@@ -250,9 +250,10 @@ std::vector<Setting> pipeline_settings() {
              "What all lines in flight between the stages may take together."),
       number(&P::ids_memory_bytes, "ids_memory_bytes", kMebibyte, kTebibyte,
              "What the ids seen in a run may take; beyond it they go to a temporary file."),
-      number(&P::deferred_bytes, "deferred_bytes", 0, kTebibyte,
-             "Rows that wait for the end: for a later line of the same id, so that only that one is "
-             "written, or for others where few have changed."),
+      number(
+          &P::deferred_bytes, "deferred_bytes", 0, kTebibyte,
+          "Rows that wait for the end: for a later line of the same id, so that only that one is "
+          "written, or for others where few have changed."),
       number(&P::objects_in_flight, "objects_in_flight", 1, kManyThreads,
              "Objects that are read at once."),
       text(&P::rejects, "rejects", "Where rejected lines are kept; -rejects wins.", is_not_empty,

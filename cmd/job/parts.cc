@@ -1,5 +1,7 @@
 #include "cmd/job/parts.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "cmd/common/wiring.h"
@@ -64,8 +66,12 @@ Task<Result<Parts>> make_parts(const JobArguments& arguments) {
     }
   }
   if (arguments.config.cassandra) {
-    auto store =
-        co_await cassandra::ProductService::connect(cassandra_options(*arguments.config.cassandra));
+    const cassandra::Options options = cassandra_options(*arguments.config.cassandra);
+    const std::function<void(const Error&)> tell = [&options](const Error& error) {
+      spdlog::warn("{}; trying again for {} ms (cassandra.retry_timeout_ms)", error.describe(),
+                   options.retry_timeout_ms);
+    };
+    auto store = co_await cassandra::ProductService::connect_patiently(options, tell);
     if (!store) co_return std::unexpected(std::move(store.error()));
     parts.store = std::move(*store);
   } else {

@@ -73,5 +73,6 @@ def test_unreachable_store_is_said(servers):
     servers.put([harness.line(1, "one")])
     servers.environment["DATAFLOW_CASSANDRA_PORT"] = str(harness.free_port())
     servers.environment["DATAFLOW_CASSANDRA_CONNECT_TIMEOUT_MS"] = "1000"
+    servers.environment["DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS"] = "0"
     run = servers.job(code=4)
     assert servers.environment["DATAFLOW_CASSANDRA_PORT"] in run.err

@@ -98,6 +98,7 @@ def test_servers_that_are_not_there_do_not_make_the_password_seen(watched):
     watched.environment.update(
         DATAFLOW_CASSANDRA_PORT=dead, DATAFLOW_CASSANDRA_USER="loader", DATAFLOW_CASSANDRA_PASS=PASSWORD,
         DATAFLOW_REDIS_ADDR=f"127.0.0.1:{dead}", DATAFLOW_REDIS_USER="loader", DATAFLOW_REDIS_PASS=PASSWORD,
+        DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS="1000",
     )
     watched.job("a.jsonl", code=4)
     with watched.microservice() as service:

@@ -35,6 +35,7 @@ def only_cassandra(everything):
     """The same without Redis and S3: a case then fails by Cassandra alone, and at once."""
     for key in [key for key in everything.environment if key.startswith(("DATAFLOW_REDIS", "DATAFLOW_S3", "AWS_"))]:
         del everything.environment[key]
+    everything.environment["DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS"] = "0"
     return everything
 
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dataflow/cassandra/cluster.h"
+#include "dataflow/cassandra/patience.h"
 #include "dataflow/cassandra/rows.h"
 #include "dataflow/cassandra/schema.h"
 
@@ -13,6 +14,7 @@ namespace dataflow::cassandra {
 ProductService::ProductService(const Options& options, std::unique_ptr<Connection> connection,
                                const BatchLimits& limits)
     : connection_(std::move(connection)),
+      options_(options),
       limits_(limits),
       writer_(*connection_, limits, options),
       incarnations_(*connection_, options.keyspace),
@@ -24,6 +26,12 @@ Task<Result<std::unique_ptr<ProductService>>> ProductService::connect(Options op
   auto connection = new_connection(options);
   if (!connection) co_return std::unexpected(std::move(connection.error()));
   co_return co_await connect(std::move(options), std::move(*connection));
+}
+
+Task<Result<std::unique_ptr<ProductService>>> ProductService::connect_patiently(
+    Options options, std::function<void(const Error&)> tell) {
+  auto again = [options] { return connect(options); };
+  return ask_patiently<std::unique_ptr<ProductService>>(options, again, std::move(tell));
 }
 
 Task<Result<std::unique_ptr<ProductService>>> ProductService::connect(
@@ -73,7 +81,9 @@ Task<Result<void>> ProductService::save_many(std::span<const ProductView> produc
   return writer_.save_many(products, time, stored);
 }
 
-Task<Result<std::string>> ProductService::incarnation() { return incarnations_.current(); }
+Task<Result<std::string>> ProductService::incarnation() {
+  return ask_patiently<std::string>(options_, [this] { return incarnations_.current(); });
+}
 
 Task<Result<void>> ProductService::disown_caches() { return incarnations_.renew(); }
 

@@ -9,6 +9,7 @@
 // must not have been started with other wishes than clients::start_runtime() was given before.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,6 +40,11 @@ class ProductService final : public dataflow::ProductService {
   // scripts/provision.sh.
   static Task<Result<std::unique_ptr<ProductService>>> connect(Options options);
 
+  // The same, begun anew while the cluster is away, for Options::retry_timeout_ms; `tell` hears of
+  // it when the waiting begins.
+  static Task<Result<std::unique_ptr<ProductService>>> connect_patiently(
+      Options options, std::function<void(const Error&)> tell);
+
   // The same over a connection that is not connected yet; for tests.
   static Task<Result<std::unique_ptr<ProductService>>> connect(
       Options options, std::unique_ptr<Connection> connection);
@@ -48,6 +54,7 @@ class ProductService final : public dataflow::ProductService {
       std::span<const ProductId> ids) override;
   Task<Result<void>> save_many(std::span<const ProductView> products, WriteTime time,
                                std::span<bool> stored) override;
+  // Asked again while the cluster cannot answer, for Options::retry_timeout_ms.
   Task<Result<std::string>> incarnation() override;
   Task<Result<void>> disown_caches() override;
   // Nothing to do: what a node acknowledged is in its commit log.
@@ -62,6 +69,7 @@ class ProductService final : public dataflow::ProductService {
                  const BatchLimits& limits);
 
   std::unique_ptr<Connection> connection_;
+  const Options options_;
   BatchLimits limits_;
   Writer writer_;
   Incarnations incarnations_;

@@ -9,24 +9,14 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <string>
 #include <utility>
 
+#include "dataflow/cassandra/patience.h"
 #include "dataflow/cassandra/rows.h"
 #include "dataflow/cassandra/schema.h"
 
 namespace dataflow::cassandra {
-namespace {
-
-// Half to all of `longest`, so that what failed together does not come back together.
-std::chrono::milliseconds jittered(std::chrono::milliseconds longest) {
-  thread_local std::minstd_rand random(std::random_device{}());
-  std::uniform_int_distribution<std::int64_t> wait(longest.count() / 2, longest.count());
-  return std::chrono::milliseconds(wait(random));
-}
-
-}  // namespace
 
 // One save_many(): lives in its frame until every batch has ended.
 struct Writer::Call {
@@ -208,10 +198,7 @@ Task<bool> Writer::wait_before_repeating(const Call& call, int failures,
                                          Clock::time_point first_sent) {
   const auto since = std::min(first_sent, waiting_since(call));
   const auto deadline = since + std::chrono::milliseconds(options_.retry_timeout_ms);
-  constexpr int kMostDoublings = 20;
-  const auto wait = jittered(std::chrono::milliseconds(std::min<std::uint64_t>(
-      std::uint64_t{options_.retry_wait_ms} << std::min(failures - 1, kMostDoublings),
-      options_.retry_wait_max_ms)));
+  const auto wait = retry_wait(options_, failures);
   if (Clock::now() + wait >= deadline) co_return false;
   const auto executor = co_await boost::asio::this_coro::executor;
   boost::asio::steady_timer timer(executor, wait);

@@ -239,7 +239,7 @@ TEST_F(PipelineTest, CachesDisownedDuringTheRunAreNoTruncation) {
   EXPECT_TRUE(load({"*"}).errors.empty());
 }
 
-TEST_F(PipelineTest, AStoreThatCannotSayWhetherItWasTruncatedCostsAWarning) {
+TEST_F(PipelineTest, AStoreThatCannotSayWhetherItWasTruncatedIsAnErrorAndTheNextRunWritesNothing) {
   fetch_->put("a", line(1, "one"));
   mock::ProductService silent(store_);
   int asked = 0;
@@ -251,10 +251,17 @@ TEST_F(PipelineTest, AStoreThatCannotSayWhetherItWasTruncatedCostsAWarning) {
     }(store_, asked++ == 0);
   };
   store_used_ = &silent;
-  EXPECT_TRUE(load({"*"}).errors.empty());
+  const Summary first = load({"*"});
   EXPECT_EQ(asked, 2);
-  ASSERT_EQ(warnings_.size(), 1u);
-  EXPECT_NE(warnings_.front().find("nobody answers"), std::string::npos);
+  EXPECT_EQ(first.counts.written, 1u);
+  ASSERT_EQ(first.errors.size(), 1u);
+  EXPECT_EQ(first.errors.front().code, ErrorCode::kUnavailable);
+  EXPECT_NE(first.errors.front().message.find("run the job again"), std::string::npos);
+  EXPECT_NE(first.errors.front().message.find("nobody answers"), std::string::npos);
+  store_used_ = &store_;
+  const Summary again = load({"*"});
+  EXPECT_TRUE(again.errors.empty());
+  EXPECT_EQ(again.objects_skipped, 1u);
 }
 
 // Another job that writes each row of a save_many once more, later, and is killed before it
