@@ -1,4 +1,5 @@
 """Fixtures of the fault tests: programs and servers as in tests/e2e, random numbers by seed, figures at the end."""
+import contextlib
 import pathlib
 import random
 import sys
@@ -8,6 +9,7 @@ import pytest
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parent.parent / "e2e")]
 import faults  # noqa: E402
+import gate as gates  # noqa: E402
 import harness  # noqa: E402
 
 ALL = pytest.StashKey()
@@ -27,6 +29,12 @@ def servers(tmp_path):
     setup = harness.Servers(tmp_path, "fault_" + uuid.uuid4().hex[:12])
     yield setup
     setup.close()
+
+
+@pytest.fixture
+def gate(servers):
+    with contextlib.closing(gates.Gate(servers)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 HttpProxy knows requests and answers (S3); TcpProxy only bytes (Cassandra, Redis). Threads, one or two a connection.
 """
+import collections
 import contextlib
 import http.client
 import http.server
@@ -185,13 +186,14 @@ class TcpProxy:
 
     pass; delay (each piece waits `delay_s`); hold (nothing passes, in either direction); deaf (requests pass, answers do
     not: what a write timeout looks like); slice (pieces of a few bytes); throttle (`bytes_per_s`); refuse (connections are
-    reset at once). cut() resets all connections. Every connection counts.
+    reset at once). cut() resets all connections. Connections are counted; `seen` has the bytes of requests, and how many connections were refused and pieces held.
     """
 
     def __init__(self, upstream, host="127.0.0.1", port=0):
         self.upstream = upstream
         self.mode, self.delay_s, self.bytes_per_s = "pass", 0.05, 200_000
         self.connections, self.open, self.lock, self.closed = 0, set(), threading.Lock(), False
+        self.seen = collections.Counter()
         self.listener = socket.create_server((host, port), backlog=128)
         self.address = self.listener.getsockname()
         self.thread = threading.Thread(target=self.accept, daemon=True)
@@ -205,6 +207,7 @@ class TcpProxy:
                 return
             self.connections += 1
             if self.mode == "refuse":
+                self.count("refused")
                 reset(client)
                 continue
             try:
@@ -224,6 +227,8 @@ class TcpProxy:
         rng = random.Random(1)
         try:
             while data := source.recv(65536):
+                if not answers:
+                    self.count("asked", len(data))
                 self.wait(answers)
                 if self.mode == "delay":
                     time.sleep(self.delay_s)
@@ -244,8 +249,17 @@ class TcpProxy:
             reset(source)
             reset(target)
 
+    def count(self, what, number=1):
+        with self.lock:
+            self.seen[what] += number
+
+    def holds(self, answers):
+        return not self.closed and (self.mode == "hold" or (self.mode == "deaf" and answers))
+
     def wait(self, answers):
-        while not self.closed and (self.mode == "hold" or (self.mode == "deaf" and answers)):
+        if self.holds(answers):
+            self.count("held")
+        while self.holds(answers):
             time.sleep(0.01)
 
     def cut(self):

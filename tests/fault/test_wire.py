@@ -7,11 +7,16 @@ import time
 import harness
 import proxy
 import pytest
-from faults import Started, length
+from faults import length
+from gate import NotMet
 
-FEW = 4_000
+ROWS = length(8_000, 20_000)
+FAULTS = length(4, 8)  # of one load
 REQUEST_MS = 1_000
+RETRY_MS = 120_000  # the faults of one load are over by then
 BYTES_PER_S = 300_000  # of one connection through the proxy, when nothing else disturbs it
+SOME_BYTES = 4_096  # of requests: more than what a driver says when it has nothing to write
+MODES = ("cut", "delay", "slice", "throttle", "deaf", "hold", "refuse")
 
 
 class Disturbed:
@@ -20,18 +25,19 @@ class Disturbed:
     def __init__(self, servers):
         port = int(servers.environment["DATAFLOW_CASSANDRA_PORT"])
         self.between = proxy.TcpProxy(("127.0.0.1", port))
-        # Slow all the time, so that a load is under way long enough to be disturbed.
+        # Slow all the time, so that a request is under way long enough to be disturbed.
         self.between.mode, self.between.bytes_per_s = "throttle", BYTES_PER_S
         self.port = port
         servers.environment.update(
             DATAFLOW_CASSANDRA_PORT=str(self.between.address[1]),
             DATAFLOW_CASSANDRA_REQUEST_TIMEOUT_MS=str(REQUEST_MS),
-            DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS="30000",
+            DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS=str(RETRY_MS),
         )
 
 
 @pytest.fixture
-def disturbed(servers):
+def disturbed(servers, gate):
+    gate.pace_s = 0.1  # a range's rows are on their way to the node by then, mostly: there have to be some for each fault
     made = Disturbed(servers)
     yield made.between
     made.between.close()
@@ -56,49 +62,70 @@ def has_rows(servers):
     return len(list(servers.session.execute(f"SELECT id FROM {servers.name}.products LIMIT 11"))) > 10
 
 
-@pytest.mark.parametrize("kind", ["cut", "delay", "slice", "throttle", "deaf", "hold", "refuse", "mixed"])
-def test_bytes_disturbed_between_job_and_node(servers, disturbed, rng, figures, kind):
-    texts = harness.catalogue(FEW, seed=rng.randrange(1000))
+def more(between, what, number):
+    """A condition: so much more than now has been seen of it."""
+    least = between.seen[what] + number
+    return lambda: between.seen[what] >= least
+
+
+def disturb(between, gate, job, rng, mode):
+    """One fault for a random time. False where no row was on its way into it: such as when the fault before has cost the
+    connection only now."""
+    gate.feed_until(job, more(between, "asked", SOME_BYTES), "the job has recovered")
+    what, number = {"refuse": ("refused", 1), "hold": ("held", 1), "deaf": ("held", 1)}.get(mode, ("asked", SOME_BYTES))
+    is_met = more(between, what, number)
+    if mode == "throttle":
+        between.bytes_per_s = BYTES_PER_S // 10
+    elif mode != "cut":
+        between.mode = mode
+    if mode == "refuse":
+        between.cut()
+    try:
+        gate.feed_until(job, is_met, f"rows are written into '{mode}'", timeout_s=5)
+        if mode == "cut":
+            assert between.cut() > 0
+        time.sleep(rng.uniform(0.05, REQUEST_MS / 1000 * 1.3))
+        return True
+    except NotMet:
+        return False
+    finally:
+        between.mode, between.bytes_per_s = "throttle", BYTES_PER_S
+
+
+@pytest.mark.parametrize("kind", [*MODES, "mixed"])
+def test_bytes_disturbed_between_job_and_node(servers, disturbed, gate, rng, figures, kind):
+    texts = harness.catalogue(ROWS, seed=rng.randrange(1000))
     expected = harness.rows_of(*texts)
     servers.put(texts)
     for _ in range(length(1, 12)):
         servers.truncate()
         disturbed.mode = "throttle"
-        job = Started(servers, "-concurrency", "1")
-        job.wait_until(lambda: has_rows(servers), "the load is under way")
+        job = gate.start(texts, "-concurrency", "1")
+        gate.feed_until(job, lambda: has_rows(servers), "the load is under way")
         assert only_through(job, disturbed)
-        until = time.monotonic() + length(3, 6)
-        while job.runs() and time.monotonic() < until:
-            mode = rng.choice(("cut", "delay", "slice", "throttle", "deaf", "hold", "refuse")) if kind == "mixed" else kind
-            if mode == "cut":
-                disturbed.cut()
-            elif mode == "refuse":
-                disturbed.mode = mode
-                disturbed.cut()
-            elif mode == "throttle":
-                disturbed.bytes_per_s = BYTES_PER_S // 10
-            else:
-                disturbed.mode = mode
-            figures.fault()
-            time.sleep(rng.uniform(0.05, REQUEST_MS / 1000 * 1.3))
-            disturbed.mode, disturbed.bytes_per_s = "throttle", BYTES_PER_S
-            time.sleep(rng.uniform(0.1, 0.4))
-        assert figures.faults > 0
+        met = tried = 0
+        while met < FAULTS:
+            assert tried < 2 * FAULTS, f"only {met} of {tried} faults met a row on its way"
+            met += disturb(disturbed, gate, job, rng, rng.choice(MODES) if kind == "mixed" else kind)
+            tried += 1
+        figures.fault(met)
         disturbed.mode = "pass"
-        run = figures.run(job.end(timeout_s=90))
+        gate.open()
+        run = figures.run(job.end(timeout_s=RETRY_MS / 1000))
         assert run.code == 0, run.err
         assert figures.run(servers.job()).written == 0, "everything acknowledged is remembered"
         figures.compare(servers.table(), expected)
 
 
-def test_write_timeouts_without_end_are_no_rows_and_end(servers, disturbed, rng, figures):
+def test_write_timeouts_without_end_are_no_rows_and_end(servers, disturbed, gate, rng, figures):
     """Writes arrive and no answer comes back: nothing of it is remembered, the job gives up, the attempts are bounded."""
     servers.environment["DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS"] = "4000"
-    texts = harness.catalogue(FEW, seed=rng.randrange(1000))
+    texts = harness.catalogue(ROWS, seed=rng.randrange(1000))
     servers.put(texts)
-    job = Started(servers, "-concurrency", "1")
-    job.wait_until(lambda: has_rows(servers), "the load is under way")
+    job = gate.start(texts, "-concurrency", "1")
+    gate.feed_until(job, lambda: has_rows(servers), "the load is under way")
     disturbed.mode = "deaf"
+    gate.open()
     figures.fault()
     began = time.monotonic()
     run = figures.run(job.end(code=4, timeout_s=60))
