@@ -15,6 +15,7 @@ import urllib.request
 
 COLUMNS = ("id", "title", "price", "category", "brand", "url", "description")
 RUN_TIMEOUT_S = 300
+OWNED_S = 10_800  # a Redis database belongs to its test for so long: the longest that one may take
 WAIT_S = 60
 
 
@@ -241,7 +242,7 @@ class Servers(Setup):
         for database in range(1, 16):
             candidate = redis.Redis.from_url(f"redis://{required('DATAFLOW_REDIS_ADDR')}/{database}")
             # Taken in one step, so that tests that run side by side do not share one.
-            if candidate.set("e2e:owner", name, nx=True, ex=3600):
+            if candidate.set("e2e:owner", name, nx=True, ex=OWNED_S):
                 self.redis, self.database = candidate, database
                 break
             candidate.close()
