@@ -132,11 +132,9 @@ void check_product(const json& object, std::string_view line) {
 }
 
 void compare_with_the_other_parser(std::string_view line, const Outcome& ours, bool first) {
-  if (line.starts_with(kByteOrderMark)) {
-    if (!first) return;  // the other one skips it everywhere
-    line.remove_prefix(kByteOrderMark.size());
-  }
-  if (line.contains('\0')) return;  // where the other one stops reading
+  if (first && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
+  if (line.starts_with(kByteOrderMark)) return;  // the other one skips it everywhere
+  if (line.contains('\0')) return;               // where the other one stops reading
   json theirs;
   try {
     theirs = json::parse(line);

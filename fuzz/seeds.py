@@ -12,6 +12,7 @@ GOOD = '{"id": 42, "title": "größe \\"q\\" \\ud83d\\ude00", "price": -1.5e-3, 
 LINES = [
     GOOD,
     '\ufeff{"id":0,"title":"mark"}\r\n \t\r\n{"id":1,"id":9223372036854775807,"title":2,"title":"t"}',
+    '\ufeff\ufeff{"id":0,"title":"two marks"}\n',
     '{"id":1,"title":"a","x":[[{"y":[null,true,false,1e400]}],""],"\\u0000":0}\n',
     '{"id":1.0,"title":"a"}\n{"id":-1,"title":"a"}\n{"id":1,"title":""}\n{"title":"a"}\n[1]\nx\n',
     '{"id":1,"title":"' + "x" * 200 + '"}\n{"id":2,"title":"a","price":18446744073709551616}\n',

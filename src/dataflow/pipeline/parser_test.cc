@@ -173,6 +173,7 @@ TEST(Parser, ALineOfSpacesOverTheLimitIsRejected) {
 TEST(Parser, AMarkCountsAtTheBeginningOfTheObjectOnly) {
   EXPECT_EQ(Parsed("\xEF\xBB\xBF{\"id\":0,\"title\":\"a\"}").rows.rows.size(), 1u);
   EXPECT_EQ(Parsed("\xEF\xBB\xBF{\"id\":0,\"title\":\"a\"}", 1000).rows.rejected.size(), 1u);
+  EXPECT_EQ(Parsed("\xEF\xBB\xBF\xEF\xBB\xBF{\"id\":0,\"title\":\"a\"}").rows.rejected.size(), 1u);
 }
 
 Fingerprint fingerprint_of(std::string_view line) {
