@@ -1,0 +1,165 @@
+"""Goal: reads of the same moment are one statement of Cassandra's where every node has every row, and one each elsewhere; what is
+served is the same either way, also for ids that are not there, and while a node goes (docs/adr/0009)."""
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import signal
+import time
+import uuid
+
+import harness
+import pytest
+import serving
+from faults import length
+from own_cassandra import OwnCassandra
+
+ROWS = 2_000
+TOGETHER = 64  # requests of one moment
+MOST_OF_ONE_STATEMENT = 8  # GatheredFinds::kMostTogether
+OTHERS = 16  # statements of the driver and of the service's watch, meanwhile
+DEADLINE_S = 1
+NOTICED_S = DEADLINE_S + 4  # until the service has seen that a node is gone, on a busy machine
+BACK_S = 240  # for a node to start on a busy machine
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    made = OwnCassandra(tmp_path_factory.mktemp("three"), nodes=3)
+    yield made
+    made.stop()
+
+
+class Replicated(harness.Servers):
+    """The three nodes, with so many copies of each row."""
+
+    def __init__(self, folder, replicas):
+        self.replicas = replicas
+        super().__init__(folder, "fault_" + uuid.uuid4().hex[:12])
+
+    def provision(self):
+        process = self.start("-provision", "-replication", self.replicas)
+        assert process.wait(harness.RUN_TIMEOUT_S) == 0, process.stderr.read().decode()
+
+
+@pytest.fixture
+def replicated(three, tmp_path, monkeypatch):
+    """Makes a setup with so many copies, its table loaded: the setup and the rows."""
+    monkeypatch.setenv("DATAFLOW_CASSANDRA_HOST", ",".join(three.hosts))
+    monkeypatch.setenv("DATAFLOW_CASSANDRA_PORT", three.port)
+    with contextlib.ExitStack() as stack:
+
+        def make(replicas):
+            harness.wait_for(lambda: three.start() is not None, "the nodes are up", BACK_S)
+            setup = Replicated(tmp_path, replicas)
+            stack.callback(setup.close)
+            stack.callback(harness.wait_for, lambda: three.start() is not None, "the nodes are up again", BACK_S)
+            setup.environment.update(DATAFLOW_HTTP_THREADS="1", DATAFLOW_HTTP_REQUEST_TIMEOUT_MS=str(DEADLINE_S * 1000))
+            texts = harness.catalogue(ROWS)
+            setup.put(texts)
+            setup.job()
+            return setup, harness.rows_of(*texts)
+
+        yield make
+
+
+class Moment:
+    """Connections on which requests come all in one moment: the service sleeps until they are all there."""
+
+    def __init__(self, service):
+        self.service = service
+        self.connections = [http.client.HTTPConnection(service.address, timeout=30) for _ in range(TOGETHER)]
+        for one in self.connections:
+            assert serving.ask(one, 1).status in (200, 404)
+
+    def ask(self, keys):
+        """Status and row (None where it is none) of each id."""
+        pid = self.service.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        stopped = pathlib.Path(f"/proc/{pid}/stat")
+        harness.wait_for(lambda: stopped.read_text().rsplit(")", 1)[1].split()[0] == "T", "the service sleeps")
+        try:
+            for one, key in zip(self.connections, keys):
+                one.request("GET", f"/product/{key}")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        answers = []
+        for one in self.connections:
+            answer = one.getresponse()
+            body = answer.read()
+            answers.append((answer.status, json.loads(body) if answer.status == 200 else None))
+        return answers
+
+
+def executed(setup):
+    """Prepared statements that the nodes have executed so far, by their own count. The driver asks by statements that are not
+    prepared."""
+    count = 0
+    for host in setup.cluster.metadata.all_hosts():
+        statement = "SELECT value FROM system_views.cql_metrics WHERE name = 'prepared_statements_executed'"
+        count += int(setup.session.execute(statement, host=host).one()["value"])
+    return count
+
+
+def moments(rng, rows):
+    """Ids of one moment: none twice, a quarter of them of rows that are not there."""
+    there = rng.sample(sorted(rows), TOGETHER * 3 // 4)
+    keys = there + [ROWS + 1 + number for number in rng.sample(range(10 * ROWS), TOGETHER - len(there))]
+    rng.shuffle(keys)
+    return keys
+
+
+def right(rows, key, status, row):
+    return (status, row) == ((200, rows[key]) if key in rows else (404, None))
+
+
+def check_gathering(setup, rows, replicas, moment, rng, figures):
+    rounds = length(10, 200)
+    before = executed(setup)
+    for _ in range(rounds):
+        keys = moments(rng, rows)
+        for key, (status, row) in zip(keys, moment.ask(keys)):
+            assert right(rows, key, status, row), (key, status, row)
+    statements = executed(setup) - before
+    figures.most(f"statements of {rounds * TOGETHER} reads", statements)
+    if replicas == 3:
+        assert statements <= rounds * TOGETHER / MOST_OF_ONE_STATEMENT * 1.25 + OTHERS, "gathered, but for a straggler"
+    else:
+        assert rounds * TOGETHER <= statements <= rounds * TOGETHER + OTHERS, "one node would have to ask the others"
+
+
+def check_a_node_goes(three, rows, replicas, moment, rng, figures):
+    """What is answered is right; with a copy on every node, all of it soon is; with one, what the others have."""
+    for _ in range(5):
+        moment.ask(moments(rng, rows))
+    three.kill(rng.choice((2, 3)))
+    figures.fault()
+    gone, failed, answered = time.monotonic(), 0, 0
+    while time.monotonic() < gone + length(8, 60):
+        keys = moments(rng, rows)
+        answers = moment.ask(keys)
+        for key, (status, row) in zip(keys, answers):
+            assert status == 503 or right(rows, key, status, row), (key, status, row)
+        failures = sum(status == 503 for status, _ in answers)
+        answered, failed = answered + len(answers), failed + failures
+        if replicas == 3 and time.monotonic() > gone + NOTICED_S:
+            assert failures == 0, "two of three nodes answer for all"
+    figures.most("answers without a node", answered)
+    figures.most("503 of them", failed)
+    if replicas == 1:
+        assert 0 < failed < answered, "a third of the rows is away, and no others"
+
+
+@pytest.mark.parametrize("replicas", [3, 1])
+def test_reads_of_one_moment(replicated, three, rng, figures, replicas):
+    setup, rows = replicated(replicas)
+    figures.runs += 1
+    with serving.Service(setup) as service:
+        moment = Moment(service)
+        check_gathering(setup, rows, replicas, moment, rng, figures)
+        figures.compare(service.serves(rows), rows)  # each a read of its own: the same
+        check_a_node_goes(three, rows, replicas, moment, rng, figures)
+        harness.wait_for(lambda: three.start() is not None, "the node is back", BACK_S)
+        harness.wait_for(lambda: service.serves(rows) == rows, "all rows are served again", BACK_S)
+        figures.compare(service.serves(rows), rows)
