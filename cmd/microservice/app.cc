@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -70,6 +70,12 @@ Task<Result<std::unique_ptr<ProductService>>> open_cassandra(cassandra::Options 
   auto connected = co_await cassandra::ProductService::connect(std::move(options));
   if (!connected) co_return std::unexpected(std::move(connected.error()));
   co_return std::unique_ptr<ProductService>(std::move(*connected));
+}
+
+// A thread that could not be started, say: out of run(), and with it the process. `detached` would
+// drop it, and nobody would ever be answered.
+void rethrow(const std::exception_ptr& exception) {
+  if (exception) std::rethrow_exception(exception);
 }
 
 std::string joined(const std::vector<std::string>& hosts) {
@@ -157,7 +163,7 @@ Task<void> App::State::connect() {
 Task<void> App::State::serve() {
   if (late != nullptr) {
     first_wait.expires_after(kFirstConnection);
-    boost::asio::co_spawn(context, connect(), boost::asio::detached);
+    boost::asio::co_spawn(context, connect(), rethrow);
     co_await first_wait.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
   }
   if (stopping) co_return;
@@ -219,7 +225,7 @@ int App::run() {
   if (!state.arguments.config.http.cert_file.empty()) {
     reload.emplace(state.context.get_executor(), [&state] { state.reload(); });
   }
-  boost::asio::co_spawn(state.context, state.serve(), boost::asio::detached);
+  boost::asio::co_spawn(state.context, state.serve(), rethrow);
   const auto work = boost::asio::make_work_guard(state.context);
   state.context.run();
   const std::size_t in_store = state.serving ? state.server->wait() : 0;

@@ -1,6 +1,8 @@
 """Goal: few descriptors and little memory are borne by the service; what it takes stays flat however long it is asked; and
 an embedded store that is held, removed and made anew under it does not end it."""
 import http.client
+import os
+import re
 import resource
 import shutil
 import signal
@@ -17,8 +19,11 @@ from faults import check_flat, length, limited
 MIB = 1 << 20
 ROWS = 2_000
 BACK_S = 5
+END_S = 20
 GROWTH_MIB = 16  # that an allocator may still find its level by
-MEMORY_MIB = 96  # of data: buffers, caches, the threads' stacks
+# Of data (RLIMIT_DATA: heap, private mappings, the threads' stacks of 8 MiB) what a service of two threads takes under a crowd.
+TAKEN_MIB = {"embedded": 55, "cassandra": 32}
+SLACK_MIB = 6  # so little that what leaks or piles up is seen
 
 
 def load(setup, **more):
@@ -129,11 +134,13 @@ def test_few_open_files(servers, figures, files):
 
 @pytest.mark.parametrize("store", ["embedded", "cassandra"])
 def test_little_memory(embedded, servers, figures, store):
-    """A crowd that asks for everything, again and again, with less memory than the store's cache is allowed to take."""
+    """A crowd that asks for everything, again and again, with hardly more memory than that takes."""
     setup = embedded if store == "embedded" else servers
-    setup.environment["DATAFLOW_ROCKSDB_SERVICE_CACHE_BYTES"] = str(32 * MIB)
+    setup.environment["DATAFLOW_HTTP_THREADS"] = "2"
     rows = load(setup)
-    with serving.Service(setup, **limited(resource.RLIMIT_DATA, MEMORY_MIB * MIB)) as service:
+    allowed = TAKEN_MIB[store] + SLACK_MIB
+    figures.most("MiB of data allowed", allowed)
+    with serving.Service(setup, **limited(resource.RLIMIT_DATA, allowed * MIB)) as service:
         watch = serving.Watch(service)
         crowd = serving.Crowd(service.address, rows, pause_s=0, keep=False)
         figures.fault()
@@ -144,6 +151,40 @@ def test_little_memory(embedded, servers, figures, store):
         figures.most("requests answered", crowd.served())
         figures.most("peak MiB", round(watch.most("MiB")))
         figures.compare(service.serves(rows), rows)
+
+
+@pytest.mark.parametrize("store", ["embedded", "cassandra"])
+def test_too_little_memory(embedded, servers, figures, store):
+    """What does not do is told, at the start or by the first request that wants it: never a service that nobody is answered by."""
+    setup = embedded if store == "embedded" else servers
+    setup.environment["DATAFLOW_HTTP_THREADS"] = "2"
+    load(setup)
+    for mib in range(8, TAKEN_MIB[store] - SLACK_MIB, length(8, 2)):
+        figures.fault()
+        figures.runs += 1
+        with open(setup.folder / "log", "wb+") as log:
+            process = setup.start(
+                "-listen", "127.0.0.1:0", program="microservice", stdout=subprocess.DEVNULL, stderr=log,
+                **limited(resource.RLIMIT_DATA, mib * MIB),
+            )
+            try:
+                harness.wait_for(lambda: process.poll() is not None or asked_once(log), f"{mib} MiB: an end", END_S)
+            finally:
+                process.kill()
+                code = process.wait()
+            said = log_of(log)
+        assert code == 4 and "error: the service cannot go on" in said and "ulimit -a" in said, (mib, code, said)
+
+
+def log_of(log):
+    return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
+
+
+def asked_once(log):
+    """Asks for a product where the service listens; that it is answered is no end."""
+    if found := re.search(r"http://([0-9.]+:[0-9]+)", log_of(log)):
+        serving.ask(http.client.HTTPConnection(found.group(1), timeout=5), 1)
+    return False
 
 
 def test_soak(embedded, servers, figures):

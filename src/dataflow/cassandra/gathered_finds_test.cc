@@ -25,8 +25,8 @@ using ::testing::SizeIs;
 class GatheredFindsTest : public ::testing::Test {
  protected:
   GatheredFindsTest() {
-    const auto answer = [this](std::vector<std::vector<ProductId>>& calls, const auto& error) {
-      return [this, &calls, &error](std::span<const ProductId> ids) -> Result<Rows> {
+    const auto answer = [](std::vector<std::vector<ProductId>>& calls, const auto& error) {
+      return [&calls, &error](std::span<const ProductId> ids) -> Result<Rows> {
         calls.emplace_back(ids.begin(), ids.end());
         if (error) return std::unexpected(*error);
         return rows_for(ids);
