@@ -24,6 +24,8 @@ using Task = boost::asio::awaitable<T>;
 // Awaits one value that a foreign thread delivers. `start` is called at once with a callback;
 // whoever holds the callback calls it exactly once, from any thread, with the value, which resumes
 // the awaiting coroutine on its own executor. The value must be movable; it may be move-only.
+// From the moment another thread can call the callback, `start` and all that it captures may be
+// gone: it copies out what it needs before it hands the callback over.
 //
 // `start` is named, not a temporary: g++ 12 destroys a closure twice that is made inside an awaited
 // expression and captures anything that has a destructor.

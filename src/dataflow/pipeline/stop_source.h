@@ -47,8 +47,14 @@ class StopSource {
     auto start = [&](auto done) {
       auto race = std::make_shared<Race<T>>();
       race->done = std::move(done);
-      const std::uint64_t key = on_stop([race] { race->finish(std::nullopt); });
-      boost::asio::co_spawn(executor, run(std::move(task), race, std::move(keep), this, key),
+      // A stop resumes the one who waits, on another thread, and with it goes the frame that all of
+      // this refers to: what is needed after on_stop() is taken out of it before.
+      StopSource* const self = this;
+      auto begun_on = executor;
+      auto begun = std::move(task);
+      auto kept = std::move(keep);
+      const std::uint64_t key = self->on_stop([race] { race->finish(std::nullopt); });
+      boost::asio::co_spawn(begun_on, run(std::move(begun), race, std::move(kept), self, key),
                             boost::asio::detached);
     };
     auto first = co_await async_value<std::optional<T>>(start);
