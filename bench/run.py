@@ -19,7 +19,7 @@ from context import Context
 from measure import Wrong
 from peers import Peers
 from rounds import play, progress
-from world import ROOT
+from world import ROOT, start_servers
 
 PARTS = {"load": (load, sizes), "serve": (serve,), "parse": (embedded, micro)}
 DEFAULT_ROWS = 200_000
@@ -35,6 +35,7 @@ def arguments_of(words):
     parser.add_argument("--peers", default=",".join(Peers.NAMES), help="who is compared with us (default: %(default)s)")
     parser.add_argument("--long", action="store_true", help="the sizes of the full table; slow peers in every round")
     parser.add_argument("--out", help="the results (default: bench/results/DATE.json)")
+    parser.add_argument("--start", action="store_true", help="start the servers and leave them running, nothing more")
     parser.add_argument("--binaries", help="the folder of job, microservice and bench_* (default: build/release)")
     options = parser.parse_args(words)
     if options.rounds < 1 or options.rows < 1000:
@@ -92,6 +93,9 @@ def measured(context, options, path):
 
 def main(words):
     options = arguments_of(words)
+    if options.start:
+        start_servers(os.environ["DATAFLOW_SERVERS_DIR"])
+        return
     path = pathlib.Path(options.out or ROOT / f"bench/results/{datetime.datetime.now():%Y-%m-%d-%H%M%S}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     with Context(options) as context:

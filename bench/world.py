@@ -34,13 +34,23 @@ def bare_environment():
     return {name: value for name, value in os.environ.items() if name in KEPT_VARIABLES}
 
 
-def start_servers(folder, *arguments):
-    """Starts what of the servers does not run, in a state folder of the benchmark's, and returns their environment."""
-    environment = {**bare_environment(), "DATAFLOW_SERVERS_DIR": str(folder), "AWS_S3_BUCKET": BUCKET}
+def heap_mib(nodes):
+    """The heap that Cassandra's own start script gives a node (conf/cassandra-env.sh), of its share of this machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 // nodes
+    return max(min(memory // 2, 1024), min(memory // 4, 8192))
+
+
+def start_servers(folder, *services, nodes=1):
+    """Starts what of the servers does not run, in a state folder of the benchmark's, and returns their environment. The
+    nodes are set up as Cassandra comes, also where the tests need another thing (batch is how three nodes sync theirs)."""
+    environment = {
+        **bare_environment(), "DATAFLOW_SERVERS_DIR": str(folder), "AWS_S3_BUCKET": BUCKET,
+        "DATAFLOW_SERVERS_HEAP": f"{heap_mib(nodes)}M", "DATAFLOW_SERVERS_SYNC": "periodic",
+    }
     if os.environ.get("XDG_CACHE_HOME"):
         environment["XDG_CACHE_HOME"] = os.environ["XDG_CACHE_HOME"]
     out = subprocess.run(
-        [ROOT / "scripts/servers.sh", "start", *arguments], env=environment, check=True, stdout=subprocess.PIPE, text=True
+        [ROOT / "scripts/servers.sh", "start", *services, "--nodes", str(nodes)], env=environment, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
     words = (shlex.split(line)[1] for line in out.splitlines() if line.startswith("export "))
     return dict(word.split("=", 1) for word in words)
@@ -52,7 +62,7 @@ class World:
     def __init__(self, folder, binaries, nodes=1):
         self.folder, self.binaries = pathlib.Path(folder), pathlib.Path(binaries)
         services = () if nodes == 1 else ("cassandra",)
-        self.servers = start_servers(folder, *services, "--nodes", str(nodes))
+        self.servers = start_servers(folder, *services, nodes=nodes)
         self.hosts = self.servers["DATAFLOW_CASSANDRA_HOST"].split(",")
         self.port = int(self.servers["DATAFLOW_CASSANDRA_PORT"])
         self.replication = min(nodes, 3)

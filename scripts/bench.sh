@@ -76,7 +76,7 @@ main() {
     -h | --help) usage_of "$0" ;;
     prepare)
       prepare build test bench
-      AWS_S3_BUCKET=bench "$root/scripts/servers.sh" start >/dev/null
+      "$venv/bin/python" "$root/bench/run.py" --start
       ;;
     stop) stop_servers ;;
     --readme) find_environment && "$venv/bin/python" "$root/bench/readme.py" "${@:2}" ;;

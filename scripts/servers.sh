@@ -19,6 +19,7 @@
 #
 # environment: DATAFLOW_SERVERS_DIR   the state: ports, pid files, logs, data (default: build/servers)
 #              DATAFLOW_SERVERS_HEAP  heap of each Cassandra node (default: 1G; 768M each of three)
+#              DATAFLOW_SERVERS_SYNC  their commit log: periodic (Cassandra's default, and one node's) or batch (three nodes')
 #              DATAFLOW_START_PATIENCE_S, DATAFLOW_STOP_PATIENCE_S  seconds to wait for a start (240), an end (20)
 #              AWS_S3_BUCKET          the bucket to create (default: casestudy)
 # exit codes:  0 done, 1 failed, 2 usage, 3 status found something down

@@ -43,15 +43,20 @@ cassandra_start() {
 
 # Chooses ports free on every address, and writes each node's configuration.
 cassandra_prepare() {
-  local nodes=$1 addresses=() node native storage tokens=16 sync
-  # Cassandra's default: what was acknowledged in the last tenth of a second before a node is killed, it has not got any
-  # more when it comes back. One node is for speed; three are there to be killed, and must keep what they acknowledge.
-  sync=$'commitlog_sync: periodic\ncommitlog_sync_period: 10000ms'
+  local nodes=$1 addresses=() node native storage tokens=16 sync=${DATAFLOW_SERVERS_SYNC:-} sync_lines
   for ((node = 1; node <= nodes; ++node)); do addresses+=("127.0.0.$node"); done
   if ((nodes > 1)); then
     tokens=4
-    sync='commitlog_sync: batch'
+    # Three are there to be killed, and must keep what they acknowledge.
+    sync=${sync:-batch}
   fi
+  case ${sync:-periodic} in
+    # Cassandra's default: what was acknowledged in the last tenth of a second before a node is killed, it has not got
+    # any more when it comes back.
+    periodic) sync_lines=$'commitlog_sync: periodic\ncommitlog_sync_period: 10000ms' ;;
+    batch) sync_lines='commitlog_sync: batch' ;;
+    *) die "DATAFLOW_SERVERS_SYNC is batch or periodic, not $sync" 2 ;;
+  esac
   native=$(choose_port 19042 "${addresses[@]}")
   storage=$(choose_port 17000 "${addresses[@]}")
   for ((node = 1; node <= nodes; ++node)); do
@@ -59,7 +64,7 @@ cassandra_prepare() {
     cp "$root/tests/servers/logback.xml" "$state/cassandra/node$node/conf/"
     fill "$root/tests/servers/cassandra/cassandra.yaml.in" CLUSTER "dataflow-$native" TOKENS "$tokens" \
       ADDRESS "127.0.0.$node" NATIVE_PORT "$native" STORAGE_PORT "$storage" \
-      COMMITLOG_SYNC "$sync" DIRECTORY "$state/cassandra/node$node" >"$state/cassandra/node$node/conf/cassandra.yaml"
+      COMMITLOG_SYNC "$sync_lines" DIRECTORY "$state/cassandra/node$node" >"$state/cassandra/node$node/conf/cassandra.yaml"
     if is_tls cassandra; then cassandra_encrypt "$state/cassandra/node$node"; fi
   done
   record cassandra native_port "$native"
@@ -91,9 +96,9 @@ Choose new ports, with empty data, by: scripts/servers.sh stop cassandra; script
     ring_delay_ms=15000
   fi
   heap=${DATAFLOW_SERVERS_HEAP:-$heap}
-  mapfile -t flags < <(cassandra_module_flags)
+  mapfile -t flags < <(cassandra_jvm_flags)
   say "Starting Cassandra node $node on 127.0.0.$node:$native (log: $base.log)"
-  launch "$base" "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -Djdk.attach.allowAttachSelf=true "${flags[@]}" \
+  launch "$base" "$java" -Xms"$heap" -Xmx"$heap" "${flags[@]}" \
     -Djava.io.tmpdir="$base/tmp" -Dcassandra.config="file://$base/conf/cassandra.yaml" \
     -Dcassandra.storagedir="$base" -Dlogback.configurationFile="file://$base/conf/logback.xml" \
     -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms="$ring_delay_ms" \
@@ -101,9 +106,14 @@ Choose new ports, with empty data, by: scripts/servers.sh stop cassandra; script
   await_ready "Cassandra node $node" "$base" tls_probe cassandra cql "127.0.0.$node" "$native" 0
 }
 
-# What Cassandra's own start script opens to it inside Java 17 (its conf/jvm17-server.options).
-cassandra_module_flags() {
+# What Cassandra's own start script tells the JVM (its conf/jvm17-server.options): the collector, Netty's buffers, what is
+# opened to it inside Java.
+cassandra_jvm_flags() {
   local module
+  printf '%s\n' -XX:+UseG1GC -XX:+ParallelRefProcEnabled -XX:MaxTenuringThreshold=1 -XX:G1HeapRegionSize=16m \
+    -XX:G1RSetUpdatingPauseTimePercent=5 -XX:MaxGCPauseMillis=300 -XX:InitiatingHeapOccupancyPercent=70 \
+    -Djdk.attach.allowAttachSelf=true -Dio.netty.tryReflectionSetAccessible=true \
+    -Dio.netty.allocator.useCacheForAllThreads=true -Dio.netty.allocator.maxOrder=11
   for module in java.base/jdk.internal.misc java.base/jdk.internal.ref java.base/sun.nio.ch \
     java.management.rmi/com.sun.jmx.remote.internal.rmi java.rmi/sun.rmi.registry java.rmi/sun.rmi.server \
     java.sql/java.sql java.base/java.lang.ref jdk.unsupported/sun.misc; do
