@@ -40,13 +40,12 @@ Task<Result<Object>> stat_path(std::shared_ptr<Threads> threads, std::string pat
   co_return std::move(object);
 }
 
-Task<ReaderResult> open_reader(std::shared_ptr<Threads> threads, Options options, Object object) {
+Task<ReaderResult> open_reader(std::shared_ptr<Threads> threads, Object object) {
   auto call = [&object] { return open_object(object); };
   auto opened = co_await run_on<OpenObject>(threads->pool, call);
   if (!opened) co_return std::unexpected(std::move(opened.error()));
   if (opened->object.size) {
-    co_return ReaderResult(
-        std::make_unique<FileReader>(std::move(threads), *std::move(opened), options));
+    co_return ReaderResult(std::make_unique<FileReader>(std::move(threads), *std::move(opened)));
   }
   co_return ReaderResult(std::make_unique<StreamReader>(std::move(threads), *std::move(opened)));
 }
@@ -54,8 +53,7 @@ Task<ReaderResult> open_reader(std::shared_ptr<Threads> threads, Options options
 }  // namespace
 
 FetchService::FetchService(Options options)
-    : options_(options),
-      threads_(std::make_shared<Threads>(std::max<std::size_t>(options.io_threads, 1))) {}
+    : threads_(std::make_shared<Threads>(std::max<std::size_t>(options.io_threads, 1))) {}
 
 FetchService::~FetchService() { ::eventfd_write(threads_->stop.number(), 1); }
 
@@ -69,7 +67,7 @@ Task<Result<Object>> FetchService::stat(std::string_view name) {
 }
 
 Task<ReaderResult> FetchService::open(const Object& object) {
-  return open_reader(threads_, options_, object);
+  return open_reader(threads_, object);
 }
 
 }  // namespace dataflow::file

@@ -44,7 +44,6 @@ class FetchService final : public dataflow::Fetch {
   Task<Result<std::unique_ptr<dataflow::Reader>>> open(const Object& object) override;
 
  private:
-  const Options options_;
   const std::shared_ptr<Threads> threads_;
 };
 

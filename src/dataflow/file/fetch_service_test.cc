@@ -25,7 +25,7 @@ class FetchServiceTest : public testing::Test {
   Object object(const std::string& path) { return run(fetch_.stat(path)).value(); }
 
   const TemporaryFolder folder_;
-  FetchService fetch_{Options{.io_threads = 2, .piece_bytes = kPiece}};
+  FetchService fetch_{Options{.io_threads = 2}};
 };
 
 TEST_F(FetchServiceTest, ListsAndReadsAFolder) {
@@ -146,7 +146,7 @@ TEST_F(FetchServiceTest, AFileThatIsReplacedOrRemovedIsReadToTheEndOfItsVersion)
   }
 }
 
-TEST_F(FetchServiceTest, AReaderMayGoWithAPieceUnderWayAndOutliveTheService) {
+TEST_F(FetchServiceTest, AReaderMayGoUnreadAndOutliveTheService) {
   const std::string content = bytes_of(100 * kPiece);
   const std::string path = folder_.put("p.jsonl", content);
   const Object listed = object(path);

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "dataflow/file/path.h"
@@ -50,67 +49,46 @@ Result<OpenObject> open_object(const Object& object) {
   return OpenObject{std::move(descriptor), *std::move(now)};
 }
 
-FileReader::FileReader(std::shared_ptr<Threads> threads, OpenObject opened, const Options& options)
-    : threads_(std::move(threads)),
-      file_(std::make_shared<const OpenObject>(std::move(opened))),
-      size_(file_->object.size.value_or(0)),
-      piece_bytes_(std::min<std::uint64_t>(std::max<std::size_t>(options.piece_bytes, 1), size_)) {
-  if (size_ > 0) begin_piece(std::make_unique_for_overwrite<char[]>(piece_bytes_));
-}
+FileReader::FileReader(std::shared_ptr<Threads> threads, OpenObject opened)
+    : threads_(std::move(threads)), file_(std::move(opened)) {}
 
 Task<Result<std::size_t>> FileReader::read(std::span<char> buffer) {
   if (failed_) co_return std::unexpected(*failed_);
-  if (delivered_ == size_) co_return std::size_t{0};
-  if (piece_delivered_ == piece_.length) {
-    auto piece = co_await next_->get();
-    if (!piece) {
-      failed_ = std::move(piece.error());
-      co_return std::unexpected(*failed_);
-    }
-    auto spare = std::move(piece_.bytes);
-    piece_ = *std::move(piece);
-    piece_delivered_ = 0;
-    if (begun_ < size_) {
-      if (!spare) spare = std::make_unique_for_overwrite<char[]>(piece_bytes_);
-      begin_piece(std::move(spare));
-    }
+  const std::uint64_t left = file_.object.size.value_or(0) - delivered_;
+  if (left == 0) co_return std::size_t{0};
+  auto call = [file = &file_, offset = delivered_,
+               buffer = buffer.first(std::min<std::uint64_t>(buffer.size(), left))] {
+    return read_at(*file, offset, buffer);
+  };
+  auto count = co_await run_on<std::size_t>(threads_->pool, call);
+  if (count) {
+    delivered_ += *count;
+  } else {
+    failed_ = count.error();
   }
-  const std::size_t count = std::min(buffer.size(), piece_.length - piece_delivered_);
-  std::memcpy(buffer.data(), piece_.bytes.get() + piece_delivered_, count);
-  piece_delivered_ += count;
-  delivered_ += count;
-  co_return count;
+  co_return std::move(count);
 }
 
-void FileReader::begin_piece(std::unique_ptr<char[]> bytes) {
-  const std::size_t length = std::min<std::uint64_t>(piece_bytes_, size_ - begun_);
-  next_.emplace(threads_->pool,
-                [file = file_, offset = begun_, piece = Piece{std::move(bytes), length}]() mutable {
-                  return read_piece(*file, offset, std::move(piece));
-                });
-  begun_ += length;
-}
-
-Result<FileReader::Piece> FileReader::read_piece(const OpenObject& file, std::uint64_t offset,
-                                                 Piece piece) {
-  const std::string& name = file.object.name;
+Result<std::size_t> FileReader::read_at(const OpenObject& file, std::uint64_t offset,
+                                        std::span<char> buffer) {
+  const auto& [descriptor, object] = file;
   std::size_t got = 0;
-  while (got < piece.length) {
-    const ssize_t count = ::pread(file.descriptor.number(), piece.bytes.get() + got,
-                                  piece.length - got, static_cast<off_t>(offset + got));
+  while (got < buffer.size()) {
+    const ssize_t count = ::pread(descriptor.number(), buffer.data() + got, buffer.size() - got,
+                                  static_cast<off_t>(offset + got));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return std::unexpected(system_error(errno, "read", name));
-    if (count == 0) return changed(name, "it has become shorter");
+    if (count < 0) return std::unexpected(system_error(errno, "read", object.name));
+    if (count == 0) return changed(object.name, "it has become shorter");
     got += static_cast<std::size_t>(count);
   }
-  if (offset + got == file.object.size) {
-    auto now = object_behind(file.descriptor, name);
+  if (offset + got == object.size) {
+    auto now = object_behind(descriptor, object.name);
     if (!now) return std::unexpected(std::move(now.error()));
-    if (*now != file.object) {
-      return changed(name, "version " + now->version + " instead of " + file.object.version);
+    if (*now != object) {
+      return changed(object.name, "version " + now->version + " instead of " + object.version);
     }
   }
-  return piece;
+  return got;
 }
 
 StreamReader::StreamReader(std::shared_ptr<Threads> threads, OpenObject opened)

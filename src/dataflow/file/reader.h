@@ -7,7 +7,6 @@
 #include <string>
 
 #include "dataflow/fetch.h"
-#include "dataflow/file/options.h"
 #include "dataflow/file/threads.h"
 
 namespace dataflow::file {
@@ -22,33 +21,21 @@ struct OpenObject {
 // too.
 Result<OpenObject> open_object(const Object& object);
 
-// One version of a regular file, a piece ahead of its caller. After the last byte the file has to
-// be what it was when it was opened. Pieces that are under way when the reader is destroyed finish
-// by themselves.
+// One version of a regular file, read straight into its caller's buffer. After the last byte the
+// file has to be what it was when it was opened.
 class FileReader final : public dataflow::Reader {
  public:
-  FileReader(std::shared_ptr<Threads> threads, OpenObject opened, const Options& options);
+  FileReader(std::shared_ptr<Threads> threads, OpenObject opened);
 
   Task<Result<std::size_t>> read(std::span<char> buffer) override;
 
  private:
-  struct Piece {
-    std::unique_ptr<char[]> bytes;
-    std::size_t length = 0;
-  };
-
-  void begin_piece(std::unique_ptr<char[]> bytes);
-  static Result<Piece> read_piece(const OpenObject& file, std::uint64_t offset, Piece piece);
+  static Result<std::size_t> read_at(const OpenObject& file, std::uint64_t offset,
+                                     std::span<char> buffer);
 
   const std::shared_ptr<Threads> threads_;
-  const std::shared_ptr<const OpenObject> file_;
-  const std::uint64_t size_;
-  const std::size_t piece_bytes_;
-  std::uint64_t begun_ = 0;      // bytes asked for
+  const OpenObject file_;
   std::uint64_t delivered_ = 0;  // bytes given to the caller
-  Piece piece_;
-  std::size_t piece_delivered_ = 0;
-  std::optional<PendingCall<Result<Piece>>> next_;
   std::optional<Error> failed_;
 };
 

@@ -1,17 +1,12 @@
 // Where the blocking calls of this folder are made, and how a coroutine awaits one. For its .cc
-// files only.
-//
-// Thread safety: any thread may begin a call; one coroutine awaits it, or nobody.
+// files only. Thread safe.
 #pragma once
 
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
-#include <cstdint>
-#include <memory>
-#include <mutex>
-#include <optional>
+#include <exception>
 #include <utility>
 
 #include "dataflow/task.h"
@@ -47,63 +42,24 @@ struct Threads {
   Descriptor stop{::eventfd(0, EFD_CLOEXEC)};
 };
 
-// A call that is made on a thread of a pool: begun now, awaited later, by nobody if its owner goes.
-template <class T>
-class PendingCall {
- public:
-  template <class Call>
-  PendingCall(ThreadPool& pool, Call call) {
-    boost::asio::post(pool.get_executor(), [state = state_, call = std::move(call)]() mutable {
-      T value = call();
-      std::unique_lock lock(state->mutex);
-      if (!state->waiter) {
-        state->value = std::move(value);
-        return;
-      }
-      auto waiter = std::move(state->waiter);
-      lock.unlock();
-      waiter(std::move(value));
-    });
-  }
-
-  // To be awaited once.
-  Task<T> get() {
-    // The coroutine may be over before the closure is: the closure's own copy keeps the state.
-    auto begin = [state = state_](auto done) {
-      const auto kept = state;
-      std::unique_lock lock(kept->mutex);
-      if (!kept->value) {
-        kept->waiter = std::move(done);
-        return;
-      }
-      lock.unlock();
-      done(*std::move(kept->value));
-    };
-    T value = co_await async_value<T>(begin);
-    co_return std::move(value);
-  }
-
- private:
-  struct State {
-    std::mutex mutex;
-    std::optional<T> value;
-    std::move_only_function<void(T)> waiter;
-  };
-  std::shared_ptr<State> state_ = std::make_shared<State>();
-};
-
 // `call`, which returns a Result, made on the pool. What it throws (memory) becomes an error.
 template <class T, class Call>
 Task<Result<T>> run_on(ThreadPool& pool, Call call) {
-  PendingCall<Result<T>> pending(pool, [call = std::move(call)]() mutable -> Result<T> {
+  auto guarded = [call = std::move(call)]() mutable -> Result<T> {
     try {
       return call();
     } catch (const std::exception& exception) {
       return fail(ErrorCode::kUnavailable, "the file system's answer does not fit into the memory",
                   exception.what());
     }
-  });
-  auto value = co_await pending.get();
+  };
+  auto start = [&pool, guarded = std::move(guarded)](auto done) mutable {
+    auto made = [guarded = std::move(guarded), done = std::move(done)]() mutable {
+      done(guarded());
+    };
+    boost::asio::post(pool.get_executor(), std::move(made));
+  };
+  auto value = co_await async_value<Result<T>>(start);
   co_return std::move(value);
 }
 
