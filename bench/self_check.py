@@ -5,11 +5,13 @@ Needs no server. With the folder of the built programs it also checks bench_laun
 import hashlib
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 import unittest
 
+import flame
 import generate
 import measure
 import readme
@@ -177,6 +179,35 @@ class ProgramsTest(unittest.TestCase):
         self.assertEqual(set(rows[0]), {"id", "title", "price", "category", "brand", "url", "description"})
         text = stream("-bytes", "3000000")
         self.assertTrue(3_000_000 <= len(text) < 3_010_000 and text.endswith(b"}\n"))
+
+
+class FlameTest(unittest.TestCase):
+    """Samples are counted where they belong, and executors and the kernel's inside are left out."""
+
+    STACKS = """job
+\t  55d0 void dataflow::read_line<char>(char const*, int) (inlined)
+\t  55d1 boost::asio::detail::scheduler::run
+\t  55d2 dataflow::Parser::parse
+
+job
+\t  ff01 tcp_sendmsg
+\t  ff02 __x64_sys_sendto
+\t  55d2 dataflow::Parser::parse
+
+clients   7
+\t  55d2 dataflow::Parser::parse
+
+"""
+
+    def test_tree(self):
+        root = flame.grown(flame.stacks(self.STACKS.splitlines(keepends=True)), re.compile(flame.HIDDEN))
+        self.assertEqual(root.samples, 3)
+        parse = root.callees["job"].callees["Parser::parse"]
+        self.assertEqual((parse.samples, parse.own), (2, 0))
+        self.assertEqual({name: callee.own for name, callee in parse.callees.items()}, {"read_line": 1, "kernel: sendto": 1})
+        lines = list(flame.told(root, root.samples, 10))
+        self.assertIn(" 66.7 % job", lines)
+        self.assertIn(" 33.3 %     kernel: sendto", lines)
 
 
 if __name__ == "__main__":
