@@ -3,6 +3,7 @@ three nodes take a minute to start, and some gigabytes."""
 import os
 
 from catalogue import Catalogue
+from context import warm_up
 from loaders import BareLoop, OurJob
 from rounds import Contestant, Row
 from world import World
@@ -27,9 +28,7 @@ def nodes(context):
     ours = NoCacheJob(world, catalogue)
     batches = BareLoop(world, catalogue)
     singles = BareLoop(world, catalogue, "-rows-a-batch", 1, "-in-flight", SINGLES_IN_FLIGHT)
-    # Unmeasured: nodes that have just been started compile while they work, three of them three times as long.
-    for load in (batches, singles, ours, batches):
-        load.cold()
+    warm_up(world, batches, singles, ours)
     return Row(
         "nodes", f"three nodes, RF 3, QUORUM: {catalogue.rows:,} rows", "row", [
             Contestant("ours", ours.cold, world.empty_all),
