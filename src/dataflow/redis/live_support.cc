@@ -145,6 +145,9 @@ std::string RawRedis::operator()(const std::vector<std::string_view>& arguments)
 std::vector<std::string> RawRedis::keys(std::string_view pattern) { return all({"KEYS", pattern}); }
 
 OwnRedis::OwnRedis(std::vector<std::string> settings) : settings_(std::move(settings)) {
+  // As the programs do (survive_failed_writes() in cmd/common/process.h): a server that was killed
+  // is an error of the next write, not the end of the test.
+  ::signal(SIGPIPE, SIG_IGN);
   std::string folder = std::filesystem::temp_directory_path() / "dataflow-redis-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("no temporary folder");
   folder_ = folder;
