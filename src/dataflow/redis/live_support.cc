@@ -11,7 +11,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <filesystem>
 #include <stdexcept>
 #include <thread>
 
@@ -148,23 +147,15 @@ OwnRedis::OwnRedis(std::vector<std::string> settings) : settings_(std::move(sett
   // As the programs do (survive_failed_writes() in cmd/common/process.h): a server that was killed
   // is an error of the next write, not the end of the test.
   ::signal(SIGPIPE, SIG_IGN);
-  std::string folder = std::filesystem::temp_directory_path() / "dataflow-redis-XXXXXX";
-  if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  folder_ = folder;
   for (int attempt = 0; attempt < kStarts; ++attempt) {
     port_ = std::to_string(free_port());
     addr_ = "127.0.0.1:" + port_;
     if (try_start()) return;
   }
-  std::filesystem::remove_all(folder_);
   throw std::runtime_error("redis-server does not start: is it installed?");
 }
 
-OwnRedis::~OwnRedis() {
-  kill();
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-}
+OwnRedis::~OwnRedis() { kill(); }
 
 Options OwnRedis::options() const {
   // Without a pause, so that tests see each attempt.
@@ -177,7 +168,7 @@ void OwnRedis::start() {
 
 bool OwnRedis::try_start() {
   std::vector<std::string> words{"redis-server", "--port",    port_, "--bind", "127.0.0.1", "--dir",
-                                 folder_,        "--logfile", "log", "--save", ""};
+                                 folder_.path(), "--logfile", "log", "--save", ""};
   words.insert(words.end(), settings_.begin(), settings_.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dataflow/mock/temp_dir.h"
 #include "dataflow/redis/cache.h"
 
 namespace dataflow::redis {
@@ -75,7 +76,7 @@ class OwnRedis {
   bool try_start();
 
   std::vector<std::string> settings_;
-  std::string folder_;
+  const mock::TempDir folder_;
   std::string addr_;
   std::string port_;
   pid_t pid_ = -1;
