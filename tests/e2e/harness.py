@@ -77,8 +77,8 @@ class Setup:
         popen = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen}
         return subprocess.Popen([BIN / program, *map(str, arguments)], cwd=self.folder, env=self.environment, **popen)
 
-    def provision(self):
-        process = self.start("-provision")
+    def provision(self, *arguments):
+        process = self.start("-provision", *arguments)
         _, err = process.communicate(timeout=RUN_TIMEOUT_S)
         assert process.returncode == 0, err.decode()
 
@@ -232,9 +232,9 @@ def cassandra_cluster(hosts, port):
 
 
 class Servers(Setup):
-    """The real servers, with a keyspace, a Redis database and a bucket that nobody else uses."""
+    """The real servers, with a keyspace, a Redis database and a bucket that nobody else uses. `replicas`: of each row."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, replicas=1):
         import redis
 
         self.name = name
@@ -266,7 +266,7 @@ class Servers(Setup):
         hosts = required("DATAFLOW_CASSANDRA_HOST").split(",")
         self.cluster = cassandra_cluster(hosts, required("DATAFLOW_CASSANDRA_PORT"))
         self.session = self.cluster.connect()
-        self.provision()
+        self.provision("-replication", replicas)
 
     def close(self):
         self.session.execute(f"DROP KEYSPACE IF EXISTS {self.name}", timeout=120)

@@ -1,4 +1,4 @@
-"""Goal: reads of the same moment are one statement of Cassandra's where every node has every row, and one each elsewhere; what is
+"""Goal: reads of the same moment are one statement of Cassandra's where their rows are on the same nodes, and one each elsewhere; what is
 served is the same either way, also for ids that are not there, and while a node goes (docs/adr/0009)."""
 import contextlib
 import http.client
@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import signal
+import struct
 import time
 import uuid
 
@@ -31,18 +32,6 @@ def three(tmp_path_factory):
     made.stop()
 
 
-class Replicated(harness.Servers):
-    """The three nodes, with so many copies of each row."""
-
-    def __init__(self, folder, replicas):
-        self.replicas = replicas
-        super().__init__(folder, "fault_" + uuid.uuid4().hex[:12])
-
-    def provision(self):
-        process = self.start("-provision", "-replication", self.replicas)
-        assert process.wait(harness.RUN_TIMEOUT_S) == 0, process.stderr.read().decode()
-
-
 @pytest.fixture
 def replicated(three, tmp_path, monkeypatch):
     """Makes a setup with so many copies, its table loaded: the setup and the rows."""
@@ -52,7 +41,7 @@ def replicated(three, tmp_path, monkeypatch):
 
         def make(replicas):
             harness.wait_for(lambda: three.start() is not None, "the nodes are up", BACK_S)
-            setup = Replicated(tmp_path, replicas)
+            setup = harness.Servers(tmp_path, "fault_" + uuid.uuid4().hex[:12], replicas)
             stack.callback(setup.close)
             stack.callback(harness.wait_for, lambda: three.start() is not None, "the nodes are up again", BACK_S)
             setup.environment.update(DATAFLOW_HTTP_THREADS="1", DATAFLOW_HTTP_REQUEST_TIMEOUT_MS=str(DEADLINE_S * 1000))
@@ -102,23 +91,37 @@ def executed(setup):
     return count
 
 
-def moments(rng, rows):
-    """Ids of one moment: none twice, a quarter of them of rows that are not there."""
-    there = rng.sample(sorted(rows), TOGETHER * 3 // 4)
-    keys = there + [ROWS + 1 + number for number in rng.sample(range(10 * ROWS), TOGETHER - len(there))]
-    rng.shuffle(keys)
-    return keys
+class Keys:
+    """Ids for a moment: none twice, a quarter of them of rows that are not there, and no two that follow each other on the same
+    node, where they may be one statement by right."""
+
+    def __init__(self, setup, rows, rng):
+        self.rng = rng
+        setup.cluster.refresh_keyspace_metadata(setup.name)
+        self.there, self.away = {}, {}
+        for key in [*sorted(rows), *range(ROWS + 1, 11 * ROWS)]:
+            node = setup.cluster.metadata.get_replicas(setup.name, struct.pack(">q", key))[0].address
+            (self.there if key in rows else self.away).setdefault(node, []).append(key)
+        assert len(self.there) == len(self.away) == 3, "three nodes have rows"
+
+    def moment(self):
+        there, away = (
+            {node: iter(self.rng.sample(keys, min(TOGETHER, len(keys)))) for node, keys in some.items()}
+            for some in (self.there, self.away)
+        )
+        nodes = self.rng.sample(sorted(there), 3)
+        return [next((there if number % 4 else away)[nodes[number % 3]]) for number in range(TOGETHER)]
 
 
 def right(rows, key, status, row):
     return (status, row) == ((200, rows[key]) if key in rows else (404, None))
 
 
-def check_gathering(setup, rows, replicas, moment, rng, figures):
+def check_gathering(setup, rows, replicas, moment, wanted, figures):
     rounds = length(10, 200)
     before = executed(setup)
     for _ in range(rounds):
-        keys = moments(rng, rows)
+        keys = wanted.moment()
         for key, (status, row) in zip(keys, moment.ask(keys)):
             assert right(rows, key, status, row), (key, status, row)
     statements = executed(setup) - before
@@ -129,15 +132,15 @@ def check_gathering(setup, rows, replicas, moment, rng, figures):
         assert rounds * TOGETHER <= statements <= rounds * TOGETHER + OTHERS, "one node would have to ask the others"
 
 
-def check_a_node_goes(three, rows, replicas, moment, rng, figures):
+def check_a_node_goes(three, rows, replicas, moment, wanted, figures):
     """What is answered is right; with a copy on every node, all of it soon is; with one, what the others have."""
     for _ in range(5):
-        moment.ask(moments(rng, rows))
-    three.kill(rng.choice((2, 3)))
+        moment.ask(wanted.moment())
+    three.kill(wanted.rng.choice((2, 3)))
     figures.fault()
     gone, failed, answered = time.monotonic(), 0, 0
     while time.monotonic() < gone + length(8, 60):
-        keys = moments(rng, rows)
+        keys = wanted.moment()
         answers = moment.ask(keys)
         for key, (status, row) in zip(keys, answers):
             assert status == 503 or right(rows, key, status, row), (key, status, row)
@@ -154,12 +157,13 @@ def check_a_node_goes(three, rows, replicas, moment, rng, figures):
 @pytest.mark.parametrize("replicas", [3, 1])
 def test_reads_of_one_moment(replicated, three, rng, figures, replicas):
     setup, rows = replicated(replicas)
+    wanted = Keys(setup, rows, rng)
     figures.runs += 1
     with serving.Service(setup) as service:
         moment = Moment(service)
-        check_gathering(setup, rows, replicas, moment, rng, figures)
+        check_gathering(setup, rows, replicas, moment, wanted, figures)
         figures.compare(service.serves(rows), rows)  # each a read of its own: the same
-        check_a_node_goes(three, rows, replicas, moment, rng, figures)
+        check_a_node_goes(three, rows, replicas, moment, wanted, figures)
         harness.wait_for(lambda: three.start() is not None, "the node is back", BACK_S)
         harness.wait_for(lambda: service.serves(rows) == rows, "all rows are served again", BACK_S)
         figures.compare(service.serves(rows), rows)

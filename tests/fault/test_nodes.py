@@ -73,8 +73,7 @@ def nodes(three, tmp_path, monkeypatch):
     bring_back(three)
     monkeypatch.setenv("DATAFLOW_CASSANDRA_HOST", ",".join(three.hosts))
     monkeypatch.setenv("DATAFLOW_CASSANDRA_PORT", three.port)
-    monkeypatch.setattr(harness.Servers, "start", provision_with_rf_3(harness.Servers.start))
-    setup = harness.Servers(tmp_path, "fault_" + uuid.uuid4().hex[:12])
+    setup = harness.Servers(tmp_path, "fault_" + uuid.uuid4().hex[:12], replicas=3)
     setup.environment.update(
         DATAFLOW_CASSANDRA_REQUEST_TIMEOUT_MS=str(REQUEST_MS),
         DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS="60000",
@@ -89,14 +88,6 @@ def nodes(three, tmp_path, monkeypatch):
 def gate(nodes):
     with contextlib.closing(gates.Gate(nodes)) as made:
         yield made
-
-
-def provision_with_rf_3(start):
-    def with_rf_3(self, *arguments, **popen):
-        more = ("-replication", "3") if "-provision" in arguments else ()
-        return start(self, *arguments, *more, **popen)
-
-    return with_rf_3
 
 
 def quorum_table(setup, without=()):
