@@ -78,6 +78,9 @@ class Claims::Table {
     return all[i];
   }
 
+  // Gives the memory of the first so many slots back to the system; they are not looked at again.
+  void release(std::size_t count) { ::madvise(slots_, count * sizeof(Slot), MADV_DONTNEED); }
+
  private:
   const std::size_t bytes_;
   void* const slots_;
@@ -93,13 +96,14 @@ Claims::~Claims() = default;
 
 Result<void> Claims::claim(std::span<Claim> claims) {
   std::lock_guard lock(mutex_);
+  if (!moved_) return moved_;
   if (table_ != nullptr) {
     for (const Claim& claim : claims) table_->prefetch(claim.id);
   }
   for (std::size_t i = 0; i < claims.size(); ++i) {
     if (spill_ == nullptr && size_ >= table_->capacity() / 4 * 3) {
       if (table_->capacity() * 2 > max_slots_) {
-        if (auto moved = move_to_spill(); !moved) return moved;
+        if (moved_ = move_to_spill(); !moved_) return moved_;
       } else {
         grow(table_->capacity() * 2);
       }
@@ -135,6 +139,7 @@ void Claims::expect(std::uint64_t ids) {
 
 Result<void> Claims::mark_written(std::span<Claim> claims) {
   std::lock_guard lock(mutex_);
+  if (!moved_) return moved_;
   if (spill_ != nullptr) return mark_spilled(claims);
   for (Claim& claim : claims) {
     Slot& slot = table_->at(claim.id);
@@ -149,6 +154,7 @@ Result<void> Claims::move_to_spill() {
   auto spill = make_spill_();
   if (!spill) return std::unexpected(std::move(spill.error()));
   constexpr std::size_t kBatch = 4096;
+  constexpr std::size_t kPageSlots = (std::size_t{2} << 20) / sizeof(Slot);  // of a large page
   std::vector<ProductId> ids;
   std::vector<Occurrences::Seen> seen;
   auto put = [&]() -> Result<void> {
@@ -157,14 +163,17 @@ Result<void> Claims::move_to_spill() {
     seen.clear();
     return done;
   };
-  for (const Slot& slot : table_->slots()) {
-    if (slot.empty()) continue;
-    ids.push_back(slot.id());
-    seen.push_back({slot.state >> 1, (slot.state & 1) != 0});
-    if (ids.size() < kBatch) continue;
+  const std::span<const Slot> slots = table_->slots();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (!slots[i].empty()) {
+      ids.push_back(slots[i].id());
+      seen.push_back({slots[i].state >> 1, (slots[i].state & 1) != 0});
+    }
+    if (ids.size() < kBatch && i + 1 < slots.size()) continue;
     if (auto done = put(); !done) return done;
+    // What the spill begins to take, the table no longer does.
+    table_->release(i / kPageSlots * kPageSlots);
   }
-  if (auto done = put(); !done) return done;
   spill_ = std::move(*spill);
   table_.reset();
   return {};

@@ -7,8 +7,8 @@
 // written, whatever the cache says, and after it.
 //
 // Memory: 16 bytes for a place in a table that is kept at most 3/4 full, up to a limit; beyond it
-// everything moves to a spill (Occurrences) on disk. Thread safe; calls take a lock for a block's
-// rows.
+// everything moves to a spill (Occurrences) on disk. When that fails, every later call fails the
+// same way. Thread safe; calls take a lock for a block's rows.
 #pragma once
 
 #include <cstdint>
@@ -100,6 +100,8 @@ class Claims {
   std::uint64_t expected_ = 0;
   std::unique_ptr<Table> table_;
   std::unique_ptr<Occurrences> spill_;
+  // An error once not all could be moved: what has been seen is then no longer known.
+  Result<void> moved_;
 };
 
 }  // namespace dataflow::pipeline

@@ -14,7 +14,7 @@ namespace dataflow::pipeline {
 namespace {
 
 // Occurrences in a map: what a spill has to do.
-class MapOccurrences final : public Occurrences {
+class MapOccurrences : public Occurrences {
  public:
   Result<void> get(std::span<const ProductId> ids, std::span<Seen> seen) override {
     for (std::size_t i = 0; i < ids.size(); ++i) seen[i] = map_[ids[i]];
@@ -105,6 +105,44 @@ TEST(Claims, ASpillThatCannotBeMadeIsAnError) {
   std::vector<Claims::Claim> many;
   for (ProductId id = 0; id < 5000; ++id) many.push_back({id, 1});
   EXPECT_EQ(claims.claim(many).error().code, ErrorCode::kUnavailable);
+}
+
+TEST(Claims, ASpillThatFailsOnTheWayFailsAllThatFollows) {
+  struct Full final : MapOccurrences {
+    Result<void> put(std::span<const ProductId> ids, std::span<const Seen> seen) override {
+      if (++puts == 50) return fail(ErrorCode::kUnavailable, "the disk is full");
+      return MapOccurrences::put(ids, seen);
+    }
+    int puts = 0;
+  };
+  // So many that the 50th batch comes when a part of the memory has been given back.
+  constexpr std::size_t kIds = 400'000;
+  Claims claims(8 << 20,
+                [] { return Result<std::unique_ptr<Occurrences>>(std::make_unique<Full>()); });
+  std::vector<Claims::Claim> some;
+  for (ProductId id = 0; id < 1000; ++id) some.push_back({id, 2});
+  ASSERT_TRUE(claims.claim(some));
+  std::vector<Claims::Claim> many;
+  for (ProductId id = 1000; many.size() < kIds; ++id) many.push_back({id, 1});
+  EXPECT_EQ(claims.claim(many).error().code, ErrorCode::kUnavailable);
+  // What the first lines were is not known any more: nothing may be written on a guess.
+  EXPECT_EQ(claims.mark_written(some).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(claims.claim(some).error().code, ErrorCode::kUnavailable);
+}
+
+TEST(Claims, AllThatWasSeenMovesToTheSpill) {
+  using enum Claims::Verdict;
+  Claims claims(8 << 20, [] {
+    return Result<std::unique_ptr<Occurrences>>(std::make_unique<MapOccurrences>());
+  });
+  std::vector<Claims::Claim> many;
+  for (ProductId id = 0; id < 400'000; ++id) many.push_back({id * 7, 2});
+  ASSERT_TRUE(claims.claim(many));
+  ASSERT_TRUE(claims.spilled());
+  EXPECT_EQ(claims.size(), many.size());
+  for (auto& claim : many) claim.order = 1;
+  ASSERT_TRUE(claims.claim(many));
+  for (const auto& claim : many) ASSERT_EQ(claim.verdict, kSuperseded) << claim.id;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "dataflow/pipeline/pipeline.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <variant>
 
@@ -10,12 +11,15 @@ namespace dataflow::pipeline {
 
 namespace {
 
-// How many rows the objects that are to be read may have, where their size is known.
+// How many rows the objects that are to be read may have. A stream, whose size is not known, has as
+// many as there is room for: so it takes the same memory however long it is.
 std::uint64_t likely_rows(const std::vector<ListedObject>& page, const std::vector<bool>& stored) {
   constexpr std::uint64_t kUsualLineBytes = 500;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < page.size(); ++i) {
-    if (!stored[i]) bytes += page[i].object.size.value_or(0);
+    if (stored[i]) continue;
+    if (!page[i].object.size) return std::numeric_limits<std::uint64_t>::max();
+    bytes += *page[i].object.size;
   }
   return bytes / kUsualLineBytes;
 }
