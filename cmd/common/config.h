@@ -55,7 +55,7 @@ struct RedisConfig {
 struct RocksdbConfig {
   std::string path = "dataflow.db";
   bool sync = false;
-  std::uint64_t write_buffer_bytes = 50'331'648;
+  std::uint64_t write_buffer_bytes = 33'554'432;
   std::uint64_t block_cache_bytes = 16'777'216;
   std::uint64_t service_cache_bytes = 134'217'728;
 };

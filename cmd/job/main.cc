@@ -7,6 +7,7 @@
 #include <span>
 #include <variant>
 
+#include "cmd/common/cpus.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/process.h"
 #include "cmd/job/app.h"
@@ -20,6 +21,9 @@ void keep_freed_memory() {
   constexpr int kLargestKept = 32 << 20;  // the most that glibc allows
   mallopt(M_MMAP_THRESHOLD, kLargestKept);
   mallopt(M_TRIM_THRESHOLD, 2 * kLargestKept);
+  // As many pools of it as threads that work at a time: glibc's own number is eight for each CPU,
+  // and each keeps what is free in it to itself.
+  mallopt(M_ARENA_MAX, static_cast<int>(dataflow::cmd::usable_cpus()));
 }
 
 }  // namespace

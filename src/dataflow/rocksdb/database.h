@@ -35,7 +35,7 @@ class WriteBatch;
 
 namespace dataflow::rocksdb {
 
-inline constexpr std::size_t kDefaultWriteBufferBytes = 48 << 20;
+inline constexpr std::size_t kDefaultWriteBufferBytes = 32 << 20;
 inline constexpr std::size_t kDefaultBlockCacheBytes = 16 << 20;
 
 struct Options {
