@@ -1,17 +1,12 @@
-"""Goal: few descriptors and little memory are borne by the job or told; what runs for long, or again and again, keeps its
-memory and descriptors flat."""
-import contextlib
+"""Goal: few descriptors and little memory are borne by the job or told."""
 import resource
 import subprocess
-import threading
-import time
 
 import harness
 import pytest
-from faults import Started, check_flat, length, limited, peak_mib, resources, served_table, write_files
+from faults import length, limited, served_table, write_files
 
 MIB = 1 << 20
-GROWTH_MIB = 24  # that an allocator may still find its level by
 DATA_MIB = (64, 96, 128, 256, 512)  # of RLIMIT_DATA: heap, private mappings, the threads' stacks
 END_S = 60  # for a run that is soon over one way or the other
 
@@ -106,67 +101,3 @@ def test_too_little_memory(embedded, servers, rng, figures, store):
     else:
         figures.run(servers.job())
         figures.compare(servers.table(), harness.rows_of(*texts))
-
-
-class Feed:
-    """Rows on the job's standard input for so long: the ids come round again and again, each time with another price."""
-
-    def __init__(self, process, rows, seconds, rows_a_second):
-        self.process, self.rows, self.seconds, self.pace = process, rows, seconds, rows_a_second
-        self.last, self.sent = {}, 0
-        self.thread = threading.Thread(target=self.feed)
-        self.thread.start()
-
-    def feed(self):
-        text = "lorem ipsum dolor sit amet " * 12
-        began = time.monotonic()
-        with contextlib.suppress(BrokenPipeError), self.process.stdin as pipe:
-            while time.monotonic() < began + self.seconds:
-                for _ in range(500):
-                    key = self.sent % self.rows + 1
-                    self.last[key] = harness.line(key, f"title {key}", price=float(self.sent), description=text)
-                    pipe.write(self.last[key].encode())
-                    self.sent += 1
-                time.sleep(max(0, began + self.sent / self.pace - time.monotonic()))
-
-    def lives(self):
-        return self.thread.is_alive()
-
-
-def test_soak_of_one_long_run(servers, figures):
-    """A job whose input does not end, on Cassandra and Redis: a window onto the same ids with ever new prices."""
-    job = Started(servers, "-", stdin=subprocess.PIPE)
-    seconds = length(30, 3_600)
-    feed = Feed(job.process, rows=20_000, seconds=seconds, rows_a_second=4_000)
-    samples = []
-    # What comes after the last row is not part of the soak.
-    with contextlib.suppress(OSError, AttributeError):  # it has ended, and its end will tell why
-        while feed.lives():
-            samples.append(resources(job.process.pid))
-            time.sleep(seconds / 120)
-    feed.thread.join()
-    figures.run(job.end(code=0))
-    figures.most("rows streamed", feed.sent)
-    figures.compare(servers.table(), harness.rows_of(*feed.last.values()))
-    check_flat(samples, GROWTH_MIB, least=8)
-    for what in ("MiB", "descriptors", "threads"):
-        figures.most(f"most {what}", round(max(sample[what] for sample in samples)))
-
-
-def test_soak_of_many_runs(servers, rng, figures):
-    """One run after another, a tenth of the prices new each time: each takes what the one before took, and is right."""
-    seed = rng.randrange(1000)
-    until = time.monotonic() + length(20, 1_800)
-    peaks, turn = [], 0
-    while time.monotonic() < until or turn < 4:
-        texts = harness.catalogue(5_000, seed=seed, changed_per_mille=100 * (turn % 2))
-        servers.put(texts)
-        job = Started(servers)
-        peaks.append(peak_mib(job.process))
-        figures.run(job.end(code=0))
-        figures.compare(servers.table(), harness.rows_of(*texts))
-        turn += 1
-    assert figures.run(servers.job()).written == 0
-    half = len(peaks) // 2
-    figures.most("most MiB", round(max(peaks)))
-    assert max(peaks[half:]) <= max(peaks[:half]) + GROWTH_MIB, peaks

@@ -1,5 +1,5 @@
-"""Goal: few descriptors and little memory are borne by the service; what it takes stays flat however long it is asked; and
-an embedded store that is held, removed and made anew under it does not end it."""
+"""Goal: few descriptors and little memory are borne by the service; and an embedded store that is
+held, removed and made anew under it does not end it."""
 import http.client
 import os
 import re
@@ -14,13 +14,12 @@ import harness
 import proxy
 import pytest
 import serving
-from faults import check_flat, length, limited
+from faults import length, limited
 
 MIB = 1 << 20
 ROWS = 2_000
 BACK_S = 5
 END_S = 20
-GROWTH_MIB = 16  # that an allocator may still find its level by
 # Of data (RLIMIT_DATA: heap, private mappings, the threads' stacks of 8 MiB) what a service of two threads takes under a crowd.
 TAKEN_MIB = {"embedded": 55, "cassandra": 32}
 SLACK_MIB = 6  # so little that what leaks or piles up is seen
@@ -185,40 +184,3 @@ def asked_once(log):
     if found := re.search(r"http://([0-9.]+:[0-9]+)", log_of(log)):
         serving.ask(http.client.HTTPConnection(found.group(1), timeout=5), 1)
     return False
-
-
-def test_soak(embedded, servers, figures):
-    """Both stores asked all the time, while a job changes them: memory and descriptors are flat."""
-    seconds = length(30, 3_600)
-    both = {"embedded": embedded, "cassandra": servers}
-    rows = {name: load(setup) for name, setup in both.items()}
-    with serving.Service(embedded) as first, serving.Service(servers) as second:
-        services = {"embedded": first, "cassandra": second}
-        watches = {name: serving.Watch(service, seconds / 200) for name, service in services.items()}
-        crowds = {name: serving.Crowd(service.address, rows[name], serving.CROWD // 4, keep=False) for name, service in services.items()}
-        until, day = time.monotonic() + seconds, 0
-        while time.monotonic() < until:
-            day += 1
-            for name, setup in both.items():
-                rows[name] = load(setup, seed=7, changed_per_mille=day % 50)
-                figures.runs += 1
-            # New connections all the time, beside those that stay.
-            for service in services.values():
-                for _ in range(20):
-                    assert service.asked(day % ROWS + 1).status == 200
-            for crowd in crowds.values():
-                counted = crowd.served()
-                harness.wait_for(lambda crowd=crowd, counted=counted: crowd.served() > counted + 200, "the crowd goes on")
-        for watch in watches.values():
-            watch.end()
-        for crowd in crowds.values():
-            crowd.end()
-            assert set(crowd.statuses) == {200}, crowd.statuses
-        figures.most("requests answered", sum(crowd.served() for crowd in crowds.values()))
-        for name, service in services.items():
-            memory = check_flat(watches[name].samples, GROWTH_MIB, least=20, name=f"{name}: ")
-            figures.most(f"{name}: MiB in the second quarter", round(memory[0], 1))
-            figures.most(f"{name}: MiB in the last quarter", round(memory[1], 1))
-            figures.most(f"{name}: most descriptors", watches[name].most("descriptors"))
-            harness.wait_for(lambda name=name, service=service: service.serves(rows[name]) == rows[name], "the last load is seen", BACK_S)
-            figures.compare(service.serves(rows[name]), rows[name])
