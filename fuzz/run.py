@@ -19,7 +19,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import seeds  # noqa: E402
 
-sys.path.insert(0, str(seeds.ROOT / "tests" / "input"))
+sys.path.insert(0, str(seeds.ROOT / "tests"))
 import figures  # noqa: E402
 
 BUILD = seeds.ROOT / "build" / "fuzz"

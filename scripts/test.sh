@@ -88,8 +88,15 @@ report() {
     say "preset $preset: $(grep -E 'tests passed' "$logs/ctest-$preset.log" 2>/dev/null || echo 'not run')"
     sed -nE 's/^([a-z0-9_]+) += +([0-9.]+) sec\*proc \(([0-9]+) tests?\)/  \1: \3 tests/p' \
       "$logs/ctest-$preset.log" >&2 2>/dev/null || true
-    # What tests counted and measured, a line each.
-    sed 's/^/  /' "$root/build/$preset/figures.txt" >&2 2>/dev/null || true
+    # What tests counted and measured, a line each, and the faults of all of them.
+    [[ -e $root/build/$preset/figures.txt ]] || continue
+    sed 's/^/  /' "$root/build/$preset/figures.txt" >&2
+    awk 'match($0, /[0-9]+ faults, [0-9]+ runs, [0-9]+ rows compared/) {
+        split(substr($0, RSTART, RLENGTH), words, " ")
+        faults += words[1]; runs += words[3]; rows += words[5]; tests += 1
+      }
+      END { if (tests) printf "  all %d tests of faults: %d faults, %d runs, %d rows compared, 0 differences\n", tests, faults, runs, rows }
+    ' "$root/build/$preset/figures.txt" >&2
   done
   printf '%s\n' "${times[@]}" >&2
   say "total                    $(printf '%5d' $SECONDS) s"

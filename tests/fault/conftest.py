@@ -7,8 +7,10 @@ import uuid
 
 import pytest
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parent.parent / "e2e")]
+HERE = pathlib.Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "e2e")]
 import faults  # noqa: E402
+import figures  # noqa: E402
 import gate as gates  # noqa: E402
 import harness  # noqa: E402
 
@@ -51,13 +53,13 @@ def pytest_runtest_makereport(item):
         item.failed = True
 
 
-@pytest.fixture
-def figures(request):
+@pytest.fixture(name="figures")
+def figures_of_the_test(request):
     made = faults.Figures(request.node.name)
     yield made
     if not getattr(request.node, "failed", False):
         request.config.stash[ALL].append(made)
-        made.save()
+        figures.tell(made.line())
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -1,8 +1,7 @@
 """What every fault test needs: a seed that replays a run, how long tests are, a count of what they did, a job that runs.
 
-environment: DATAFLOW_FAULT_SEED     replays the faults of a run that printed this seed (default: a new one)
-             DATAFLOW_FAULT_LONG     1: the full number of faults instead of what CI has time for
-             DATAFLOW_FAULT_FIGURES  a file that each test's figures are appended to, as lines of JSON
+environment: DATAFLOW_FAULT_SEED  replays the faults of a run that printed this seed (default: a new one)
+             DATAFLOW_FAULT_LONG  1: the full number of faults instead of what CI has time for
 """
 import http.client
 import json
@@ -50,11 +49,6 @@ class Figures:
     def line(self):
         notes = "".join(f", {name} {value}" for name, value in self.notes.items())
         return f"{self.test}: {self.faults} faults, {self.runs} runs, {self.rows} rows compared, 0 differences{notes}"
-
-    def save(self):
-        if path := os.environ.get("DATAFLOW_FAULT_FIGURES"):
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(json.dumps({**vars(self), "differences": 0, "seed": SEED, "long": LONG}) + "\n")
 
 
 class Started:

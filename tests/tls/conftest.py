@@ -7,8 +7,13 @@ import sys
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "e2e")]
+import figures  # noqa: E402
 import secure  # noqa: E402
+
+
+def pytest_terminal_summary(terminalreporter):
+    figures.tell(f"tls: {len(terminalreporter.stats.get('passed', []))} tests passed")
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +21,7 @@ def secrets():
     """Every secret that a test of this session uses."""
     found = secure.Secrets()
     yield found
-    print(f"secrets: {len(found.values)} looked for in {found.texts} texts, {found.bytes} bytes")
+    figures.tell(f"tls: secrets: {len(found.values)} looked for in {found.texts} texts, {found.bytes} bytes")
 
 
 @pytest.fixture(scope="session")

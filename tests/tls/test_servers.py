@@ -4,6 +4,7 @@ costs writes only."""
 import json
 import uuid
 
+import figures
 import harness
 import pytest
 import relay
@@ -60,7 +61,7 @@ def test_everything_works_with_the_right_certificates_and_logins(everything, tls
         table = {row["id"]: {column: row[column] for column in harness.COLUMNS} for row in rows}
     expected = harness.rows_of(*texts)
     harness.assert_same_table(table, expected)
-    print(f"rows compared: {len(table)}, differences: 0")
+    figures.tell(f"tls: rows compared: {len(table)}, differences: 0")
     again = everything.job()
     assert again.objects_skipped == 2 and "warning" not in again.err, again.err
     ca = tls_servers.certificates / "ca.pem"

@@ -1,4 +1,4 @@
-"""Figures that a test run ends with: a line each in DATAFLOW_FIGURES, which scripts/test.sh shows."""
+"""Figures that a test run ends with: a line each in the file DATAFLOW_FIGURES, which scripts/test.sh shows."""
 import os
 
 
