@@ -122,7 +122,8 @@ class World:
         self.provision(keyspace)
         self.cassandra.execute(f"TRUNCATE {keyspace}.products")
         if keyspace in REDIS_DATABASES and "DATAFLOW_REDIS_ADDR" in self.servers:
-            self.redis(keyspace).flushdb()
+            # Not waited for: it takes longer than any client would wait, after a stream of 10 GB.
+            self.redis(keyspace).flushdb(asynchronous=True)
 
     def empty_all(self):
         """So that nobody's rows weigh on another's load."""
