@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <boost/system/system_error.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -24,12 +25,19 @@ struct Words {
 };
 Words words;
 
-// What libraries say that could not have memory or a thread.
-[[noreturn]] void tell_need(const char* what) noexcept {
-  std::fprintf(stderr,
-               "error: %s cannot go on: %s; allow it more memory and threads (ulimit -a); %s\n",
-               words.program, what, words.remedy);
+// What libraries say that could not have memory, a thread or a descriptor.
+[[noreturn]] void tell_need(const char* what,
+                            const char* allow = "memory and threads (ulimit -a)") noexcept {
+  std::fprintf(stderr, "error: %s cannot go on: %s; allow it more %s; %s\n", words.program, what,
+               allow, words.remedy);
   std::_Exit(words.exit_code);
+}
+
+template <class SystemError>
+[[noreturn]] void tell_need_of(const SystemError& error) noexcept {
+  const int number = error.code().value();
+  if (number == EMFILE || number == ENFILE) tell_need(error.what(), "open files (ulimit -n)");
+  tell_need(error.what());
 }
 
 [[noreturn]] void tell_defect(const char* what) noexcept {
@@ -44,9 +52,9 @@ Words words;
   } catch (const std::bad_alloc& e) {
     tell_need(e.what());
   } catch (const std::system_error& e) {  // a thread that could not be started
-    tell_need(e.what());
+    tell_need_of(e);
   } catch (const boost::system::system_error& e) {  // or a thing of the system's, Asio's
-    tell_need(e.what());
+    tell_need_of(e);
   } catch (const std::exception& e) {
     tell_defect(e.what());
   } catch (...) {
@@ -74,8 +82,8 @@ void end_in_words(const char* program, const char* remedy, int exit_code) {
   words.exit_code = exit_code;
   std::snprintf(
       words.aborted, sizeof words.aborted,
-      "error: %s cannot go on, for the reason above: where memory or threads are lacking, "
-      "allow it more (ulimit -a); %s; anything else is a defect: please report it\n",
+      "error: %s cannot go on, for the reason above: where memory, threads or open files are "
+      "lacking, allow it more (ulimit -a); %s; anything else is a defect: please report it\n",
       program, remedy);
   std::set_terminate(tell_exception);
   std::signal(SIGABRT, tell_abort);

@@ -1,6 +1,6 @@
-// How a process ends that cannot go on: without memory, without a thread that it needs, or by a
-// defect in whatever library. At once, with an exit code and a sentence on standard error, and not
-// by a signal: what is under way cannot be ended in order.
+// How a process ends that cannot go on: without memory, a thread or a descriptor that it needs, or
+// by a defect in whatever library. At once, with an exit code and a sentence on standard error, and
+// not by a signal: what is under way cannot be ended in order.
 #pragma once
 
 namespace dataflow::cmd {

@@ -60,6 +60,19 @@ TEST_F(Ending, WithoutMemoryOrAThreadSaysWhatToAllow) {
               ExitedWithCode(kCode), kNeed);
 }
 
+TEST_F(Ending, WithoutADescriptorSaysWhichLimitToRaise) {
+  constexpr const char* kOpenFiles = "cannot go on: .*more open files .ulimit -n.*; do this";
+  EXPECT_EXIT(end_by([] {
+                throw std::system_error(std::make_error_code(std::errc::too_many_files_open));
+              }),
+              ExitedWithCode(kCode), kOpenFiles);
+  EXPECT_EXIT(end_by([] {
+                throw boost::system::system_error(boost::system::errc::make_error_code(
+                    boost::system::errc::too_many_files_open_in_system));
+              }),
+              ExitedWithCode(kCode), kOpenFiles);
+}
+
 TEST_F(Ending, ByAnExceptionThatNobodyExpectedIsADefect) {
   EXPECT_EXIT(end_by([] { throw std::runtime_error("why"); }), ExitedWithCode(kCode), kDefect);
   EXPECT_EXIT(end_by([] { throw 7; }), ExitedWithCode(kCode), kDefect);
