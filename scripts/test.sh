@@ -109,7 +109,10 @@ main() {
   cd "$root"
   failed=()
   only_one
-  timed install "$root/scripts/install.sh" build test
+  local packages=(build test)
+  # Its suppressions are by name.
+  [[ " ${presets[*]} " != *" tsan "* ]] || packages+=(dev)
+  timed install "$root/scripts/install.sh" "${packages[@]}"
   use_cargo
   timed python prepare_python
   for preset in "${presets[@]}"; do
