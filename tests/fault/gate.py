@@ -9,6 +9,7 @@ import proxy
 from faults import Started
 
 PART_BYTES = 65_536  # the least that may be asked for at once
+STALL_S = 1
 RESERVE = 4  # the ranges' last part of so many stays back until open()
 
 
@@ -58,15 +59,20 @@ class Gate:
             self.allowed = min(self.allowed + ranges, self.most)
             self.changed.notify_all()
 
-    def feed_until(self, job, condition, what, timeout_s=harness.WAIT_S):
-        """Lets range after range pass until the condition holds; NotMet where it does not in time."""
-        deadline = time.monotonic() + timeout_s
+    def feed_until(self, job, condition, what, timeout_s=harness.WAIT_S, stored=None):
+        """Lets range after range pass until the condition holds; NotMet where it does not in time. With `stored` (tells how
+        many rows are) the next one passes when more of them are, or a second later: what passes while nothing can be written
+        is missing afterwards."""
+        deadline, count, let_at = time.monotonic() + timeout_s, None, 0
         while not condition():
             assert job.runs(), f"the job ended ({job.process.returncode}) before: {what}\n{job.log()}"
             if time.monotonic() > deadline:
                 raise NotMet(f"{what}: not within {timeout_s} s, {self.passed} ranges\n{job.log()}")
             if self.passed >= self.allowed:
-                self.let()
+                now = stored and stored()
+                if stored is None or now != count or time.monotonic() > let_at + STALL_S:
+                    self.let()
+                    count, let_at = now, time.monotonic()
             time.sleep(self.pace_s)
 
     def open(self):

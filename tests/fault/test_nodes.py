@@ -126,7 +126,7 @@ def under_way(setup, gate, texts, rng):
     """A load of which a random part, up to a third, is done, and that is not over before gate.open()."""
     least = setup.redis.dbsize() + rng.randint(1, ROWS // 3)
     job = gate.start(texts, "-concurrency", "1")
-    gate.feed_until(job, lambda: setup.redis.dbsize() >= least, "the load is under way")
+    gate.feed_until(job, lambda: setup.redis.dbsize() >= least, "the load is under way", stored=setup.redis.dbsize)
     return job
 
 
@@ -156,22 +156,23 @@ def test_one_node_goes_during_a_load(nodes, three, gate, rng, figures, how):
 
 def test_one_node_is_killed_and_restarted_during_a_load(nodes, three, gate, rng, figures):
     """A rolling restart that nobody announced: the load goes on while the node is away and when it is back."""
-    texts, expected = prepared(nodes, rng, 2 * ROWS)
+    rows = length(2, 3) * ROWS
+    texts, expected = prepared(nodes, rng, rows)
     job = under_way(nodes, gate, texts, rng)
     for node in rng.sample(NODES, length(1, 3)):
         strike(three, node, "killed")
         figures.fault()
         known = nodes.redis.dbsize()
-        gate.feed_until(job, lambda: nodes.redis.dbsize() > known, "rows are stored without it", SETTLED_S)
+        gate.feed_until(job, lambda: nodes.redis.dbsize() > known, "rows are stored without it", SETTLED_S, nodes.redis.dbsize)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             back = pool.submit(bring_back, three)
             while not back.done():
                 gate.let()
-                time.sleep(0.5)
+                time.sleep(1)
             back.result()
     gate.open()
     run = figures.run(job.end(code=0))
-    assert run.written == 2 * ROWS
+    assert run.written == rows
     figures.compare(quorum_table(nodes), expected)
     assert figures.run(nodes.job()).written == 0
 
@@ -226,7 +227,7 @@ def test_acknowledged_rows_survive_a_killed_quorum(nodes, three, gate, rng, figu
         job = under_way(nodes, gate, texts, rng)
         strike(three, sleeper, "paused")
         known = nodes.redis.dbsize()
-        gate.feed_until(job, lambda: nodes.redis.dbsize() > known + 20, "rows are stored without it")
+        gate.feed_until(job, lambda: nodes.redis.dbsize() > known + 20, "rows are stored without it", stored=nodes.redis.dbsize)
         for node in NODES:
             if node != sleeper:
                 three.signal(signal.SIGKILL, node)
