@@ -58,7 +58,8 @@ s3_launch() {
     DIRECTORY "$state/s3" >"$state/s3/conf/s3proxy.conf"
   if is_tls s3; then s3_encrypt "$port"; fi
   say "Starting S3 on 127.0.0.1:$port (log: $base.log)"
-  launch "$base" "$java" -Xmx512m -Djava.io.tmpdir="$state/s3/tmp" \
+  # Java names files in the locale's encoding: keys are UTF-8 wherever the caller comes from.
+  launch "$base" env LC_ALL=C.UTF-8 "$java" -Xmx512m -Djava.io.tmpdir="$state/s3/tmp" \
     -Dlogback.configurationFile="file://$state/s3/conf/logback.xml" -cp "$jars/*" \
     org.gaul.s3proxy.Main --properties "$state/s3/conf/s3proxy.conf"
 }
