@@ -105,6 +105,8 @@ class Served:
         self.watch.end()
         self.crowd.end()
         assert set(self.crowd.statuses) == {200}, self.crowd.statuses
+        figures.compare(self.service.serves(self.rows), self.rows)
+        assert figures.run(self.setup.job("a.jsonl")).written == 0
         memory = check_flat(self.watch.samples, SERVICE_GROWTH_MIB, least=20, name=f"service, {self.name}: ")
         half = len(self.peaks) // 2
         assert max(self.peaks[half:]) <= max(self.peaks[:half]) + JOB_GROWTH_MIB, self.peaks
