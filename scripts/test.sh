@@ -75,7 +75,7 @@ run_tests() {
   export DATAFLOW_BIN_DIR=$root/build/$preset
   say "Testing (preset $preset, log: $log)"
   rm -f "$root/build/$preset/figures.txt"
-  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel "$(nproc)" "$@" 2>&1 |
+  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel $(($(nproc) + 1)) "$@" 2>&1 |
     tee "$log" || code=$?
   if ((code)); then failed+=("$preset"); fi
 }
