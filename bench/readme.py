@@ -27,11 +27,26 @@ def put_together(row, more):
 
 
 def taken_on(results):
+    """The commit, the day, and all else that has to be the same."""
     machine = results["machine"]
-    return (
-        f"{results['date']}, commit {results['commit']}, {machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB, "
+    return results["commit"], results["date"], (
+        f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB, "
         f"{results['catalogue']['rows']:,} rows of {results['catalogue']['bytes'] / 1e6:.0f} MB in four objects"
     )
+
+
+def sentence(said):
+    """What taken_on() said of all files, without saying it again and again."""
+    commits = {}
+    for commit, date, machine in said:
+        commits.setdefault((machine, date), []).append(commit)
+    parts = []
+    for machine in dict.fromkeys(machine for machine, _ in commits):
+        days = [
+            f"{date}, commit{'s' if len(names) > 1 else ''} {', '.join(names)}" for (where, date), names in commits.items() if where == machine
+        ]
+        parts.append(f"{'; '.join(days)}; {machine}")
+    return "Taken " + "; ".join(parts) + ". Servers and clients share the machine."
 
 
 def merged(files):
@@ -54,7 +69,7 @@ def merged(files):
 
 def markdown(files):
     rows, said, left_out = merged(files)
-    lines = ["Taken " + "; ".join(said) + ". Servers and clients share the machine.", ""]
+    lines = [sentence(said), ""]
     lines += ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     for row in rows.values():
         for number, entry in enumerate(row["entries"]):

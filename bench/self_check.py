@@ -125,7 +125,13 @@ class ReadmeTest(unittest.TestCase):
             self.assertEqual(len(said), 1)
             rows, said, _ = readme.merged([*files, self.results(folder, "4", "b", "ours")])
             self.assertEqual([(e["who"], len(e["samples"])) for e in rows["cold"]["entries"]], [("ours", 1)])
-            self.assertIn("commit b", said[0])
+            self.assertEqual(said[0][0], "b")
+
+    def test_commits_of_one_machine(self):
+        said = [("a", "2000-01-01", "2 cores"), ("b", "2000-01-01", "2 cores"), ("c", "2000-01-02", "2 cores"), ("c", "2000-01-02", "4 cores")]
+        self.assertIn(
+            "2000-01-01, commits a, b; 2000-01-02, commit c; 2 cores; 2000-01-02, commit c; 4 cores.", readme.sentence(said)
+        )
 
 
 class TextTest(unittest.TestCase):
