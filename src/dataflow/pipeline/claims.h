@@ -38,6 +38,8 @@ class LineOrder {
     return object << 39 | attempt << 37 | (offset > kMaxOffset ? kMaxOffset : offset) >> 4;
   }
   static std::uint64_t object_of(std::uint64_t order) { return order >> 39; }
+  // Of all lines of one attempt at one object.
+  static std::uint64_t attempt_of(std::uint64_t order) { return order >> 37; }
 };
 
 class Claims {

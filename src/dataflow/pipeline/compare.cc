@@ -10,7 +10,10 @@ Action compare(const Fingerprint& fingerprint, const CacheEntry& entry, const Co
     const bool elsewhere = facts.owner == OwnerIs::kElsewhere;
     return elsewhere && facts.recordable ? Action::kTakeOver : Action::kKeep;
   }
-  if (facts.owner == OwnerIs::kSkippedLater) return Action::kDrop;
+  // It is read after all, and holds the version that counts unless it has lost the row: see later.
+  if (facts.owner == OwnerIs::kSkippedLater) {
+    return facts.may_defer ? Action::kDefer : Action::kDrop;
+  }
   // The version that counted last time came from a later line: probably it does again.
   const bool later_line = facts.owner == OwnerIs::kListedLater ||
                           (facts.owner == OwnerIs::kThisObject && entry.repeated);

@@ -13,7 +13,7 @@ enum class Action : std::uint8_t {
   kKeep,      // the store holds just this
   kTakeOver,  // the store holds just this, but from another object: the entry changes hands
   kDefer,     // another line of this run probably holds the version that counts: see later
-  kDrop,      // an unchanged object listed later holds the version that counts
+  kDrop,      // an object listed later may hold the version that counts, and was not read
 };
 
 // Where the object that a row came from last time stands in this run.
@@ -21,7 +21,7 @@ enum class OwnerIs : std::uint8_t {
   kElsewhere,  // not in this run, listed before, or not known
   kThisObject,
   kListedLater,   // and read in this run
-  kSkippedLater,  // listed later and skipped, because the store holds all of it
+  kSkippedLater,  // listed later and skipped so far, because the store holds all of it
 };
 
 struct CompareFacts {

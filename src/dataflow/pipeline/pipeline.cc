@@ -43,25 +43,55 @@ Pipeline::~Pipeline() = default;
 Task<Result<Summary>> Pipeline::run() {
   auto learned = co_await learn_table();
   if (!learned) co_return std::unexpected(std::move(learned.error()));
-  co_await cache_.open(incarnation_, options_.dry_run);
-  co_await read_listing(false);
-  // Objects were skipped on the cache's word. If that word may have been wrong since (entries
-  // evicted or lost while this run wrote rows), they are read after all.
-  if (progress_.objects_skipped > 0 && !stop_.stopped()) {
-    const bool trustworthy = co_await cache_.still_trustworthy();
-    if (!trustworthy) co_await read_listing(true);
-  }
+  co_await cache_.open(incarnation_ + "\nmapping " + std::string(kMappingVersion),
+                       options_.dry_run);
+  co_await read_listing(Which::kAll);
+  co_await read_skipped();
   if (!stop_.stopped() || stop_.reason() == Stop::kInterrupted) {
     auto taken = co_await rows_.take_deferred();
     if (!taken) run_failed(std::move(taken.error()));
   }
   co_await make_records();
+  check_abandoned();
   if (!options_.dry_run) {
     auto flushed = co_await parts_.store->flush();
     if (!flushed) run_failed(std::move(flushed.error()));
   }
   co_await check_table();
   co_return summary();
+}
+
+// Objects were skipped on the cache's word. If that word may have been wrong since (entries evicted
+// or lost while this run wrote rows), they are read after all; else those are that are wanted, and
+// those that are wanted because of them.
+Task<void> Pipeline::read_skipped() {
+  if (progress_.objects_skipped > 0 && !stop_.stopped()) {
+    const bool trustworthy = co_await cache_.still_trustworthy();
+    if (!trustworthy) co_await read_listing(Which::kSkipped);
+  }
+  while (!stop_.stopped()) {
+    wanted_ = catalogue_.take_wanted();
+    const std::uint64_t skipped = progress_.objects_skipped;
+    if (wanted_.empty() || skipped == 0) break;
+    co_await read_listing(Which::kWanted);
+    if (progress_.objects_skipped == skipped) break;  // none of them is listed any more
+  }
+}
+
+// An object was replaced while it was read, and lines of the version before had taken the place of
+// other objects' lines: whether the new version has them, too, is not known of each. Those objects
+// have no record: the next run reads them again.
+void Pipeline::check_abandoned() {
+  if (stop_.stopped()) return;
+  std::lock_guard lock(mutex_);
+  for (const Abandoned& abandoned : abandoned_) {
+    if (!rows_.has_displaced(abandoned.index, abandoned.attempt)) continue;
+    errors_.push_back({ErrorCode::kConflict,
+                       abandoned.name +
+                           ": it changed while it was read, and rows of other files had given way "
+                           "to lines that it may have no more: run the job again",
+                       ""});
+  }
 }
 
 // The incarnation that this run's rows go to, and that its cache has to belong to.
@@ -125,8 +155,8 @@ Summary Pipeline::summary() {
 }
 
 // Lists all sources and reads what is to be read: everything that is not known to be stored as it
-// is, or, the second time, what was skipped the first time.
-Task<void> Pipeline::read_listing(bool skipped_ones) {
+// is; or what was skipped the first time, all of it or what is wanted.
+Task<void> Pipeline::read_listing(Which which) {
   MergedListing listing(parts_.sources);
   auto opened = co_await listing.open();
   if (!opened) {
@@ -141,13 +171,13 @@ Task<void> Pipeline::read_listing(bool skipped_ones) {
       break;
     }
     if (page->empty()) break;
-    co_await read_page(std::move(*page), index, skipped_ones);
+    co_await read_page(std::move(*page), index, which);
   }
   co_await readers_.wait();
 }
 
-Task<void> Pipeline::read_page(std::vector<ListedObject> page, std::uint64_t& index,
-                               bool skipped_ones) {
+Task<void> Pipeline::read_page(std::vector<ListedObject> page, std::uint64_t& index, Which which) {
+  const bool skipped_ones = which != Which::kAll;
   std::vector<bool> stored(page.size(), false);
   if (!skipped_ones) {
     std::vector<Object> objects;
@@ -174,7 +204,9 @@ Task<void> Pipeline::read_page(std::vector<ListedObject> page, std::uint64_t& in
       co_return;
     }
     if (skipped_ones) {
-      const auto skipped_at = catalogue_.skipped(object_id(page[i].object.name));
+      const ObjectId id = object_id(page[i].object.name);
+      if (which == Which::kWanted && !wanted_.contains(id)) continue;
+      const auto skipped_at = catalogue_.take_skipped(id);
       if (!skipped_at) continue;
       place_in_run = *skipped_at;
       --progress_.objects_skipped;
@@ -206,6 +238,10 @@ Task<void> Pipeline::read_object(std::shared_ptr<ObjectState> object,
     taken_back.written = 0;
     progress_.subtract(taken_back);
     rejects_.discard(object->index);
+    {
+      std::lock_guard lock(mutex_);
+      abandoned_.push_back({object->listed.object.name, object->index, attempt});
+    }
     object->deferred_rows = 0;
     if (attempt + 1 == kMaxAttempts) {
       source_failed(*object, {ErrorCode::kConflict,
@@ -305,7 +341,9 @@ Task<void> Pipeline::take_block(std::shared_ptr<ObjectState> object, Block block
   object->count(read);
   progress_.add(read);
   for (const RejectedLine& line : parsed.rejected) {
-    if (!reject(*object, line)) co_return;
+    if (reject(*object, line)) continue;
+    object->complete = false;  // none of the block's rows is taken
+    co_return;
   }
   count_rejected(*object, parsed.rejected.size());
   auto taken = co_await rows_.take(parsed.rows, object, object->attempt);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "dataflow/error.h"
@@ -61,8 +62,12 @@ class Pipeline {
 
   enum class Ending { kWhole, kChanged, kGivenUp };
 
-  Task<void> read_listing(bool skipped_ones);
-  Task<void> read_page(std::vector<ListedObject> page, std::uint64_t& index, bool skipped_ones);
+  // Of the objects that are listed.
+  enum class Which { kAll, kSkipped, kWanted };
+
+  Task<void> read_listing(Which which);
+  Task<void> read_page(std::vector<ListedObject> page, std::uint64_t& index, Which which);
+  Task<void> read_skipped();
   Task<void> read_object(std::shared_ptr<ObjectState> object, Budget::Lease place);
   Task<Ending> read_attempt(std::shared_ptr<ObjectState> object);
   Task<Ending> read_blocks(std::shared_ptr<ObjectState> object, std::shared_ptr<Splitter> splitter,
@@ -74,6 +79,7 @@ class Pipeline {
   Task<void> make_records();
   Task<Result<void>> learn_table();
   Task<void> check_table();
+  void check_abandoned();
   void source_failed(const ObjectState& object, Error error);
   void run_failed(Error error);
   Summary summary();
@@ -94,12 +100,19 @@ class Pipeline {
   Budget objects_;
   Budget buffers_;
   TaskGroup readers_;
-  std::string incarnation_;  // of the table when the run began; empty: not known
+  std::unordered_set<ObjectId> wanted_;  // of the skipped objects, by the pass under way
+  std::string incarnation_;              // of the table when the run began; empty: not known
 
   std::mutex mutex_;  // of what follows
   std::vector<Error> errors_;
   std::vector<std::unique_ptr<Parser>> parsers_;
   std::vector<std::shared_ptr<ObjectState>> waiting_for_deferred_;
+  struct Abandoned {
+    std::string name;
+    std::uint64_t index;
+    std::uint64_t attempt;
+  };
+  std::vector<Abandoned> abandoned_;  // attempts that were begun anew
 };
 
 }  // namespace dataflow::pipeline

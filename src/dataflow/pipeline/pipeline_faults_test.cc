@@ -4,7 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -128,6 +135,87 @@ TEST_F(PipelineTest, AnObjectThatWasStartedAgainWithRowsPutOffIsKnownAfterwards)
   EXPECT_TRUE(replaced);
   EXPECT_EQ(titles().at(7), "new");
   EXPECT_EQ(load({"a"}).objects_skipped, 1u);
+}
+
+// The version before had a line that took the place of another object's, and is gone.
+TEST_F(PipelineTest, ALineThatGaveWayToOneThatIsGoneIsWrittenByTheNextRun) {
+  options_.block_bytes = 64;
+  fetch_->piece = 32;
+  const auto many = [](ProductId first) {
+    std::string text;
+    for (ProductId id = first; id < first + 50; ++id) text += line(id, "many");
+    return text;
+  };
+  fetch_->put("0", line(1, "from 0"));
+  fetch_->put("a", line(1, "gone") + many(100));
+  bool replaced = false;
+  fetch_->before_read = [&](const Object& object, std::uint64_t offset) -> Result<void> {
+    if (object.name == "a" && offset > 500 && !std::exchange(replaced, true)) {
+      fetch_->put("a", many(100));
+      return fail(ErrorCode::kConflict, "changed");
+    }
+    return {};
+  };
+  const Summary summary = load({"*"});
+  EXPECT_TRUE(replaced);
+  ASSERT_EQ(summary.errors.size(), 1u);
+  EXPECT_EQ(summary.errors[0].code, ErrorCode::kConflict);
+  EXPECT_NE(summary.errors[0].message.find("run the job again"), std::string::npos);
+  EXPECT_TRUE(load({"*"}).errors.empty());
+  EXPECT_EQ(titles().at(1), "from 0");
+  load({"*"});
+  EXPECT_EQ(load({"*"}).objects_skipped, 2u);
+}
+
+// Asks the cache when the flag is set.
+Task<Result<void>> find_after(std::atomic<bool>* flag, Cache* cache, std::span<const ProductId> ids,
+                              std::span<CacheEntry> entries) {
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  while (!*flag) {
+    timer.expires_after(std::chrono::milliseconds(1));
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
+  auto found = co_await cache->find(ids, entries);
+  co_return found;
+}
+
+// The end of "a" has been seen when "b" has one id too many for the memory, and there is no disk:
+// rows of "a" that are on their way are not written.
+TEST_F(PipelineTest, ABlockThatCouldNotBeTakenLeavesItsObjectUnknown) {
+  std::atomic<bool> failed = false;
+  make_spill_ = [&failed]() -> Result<std::unique_ptr<Occurrences>> {
+    failed = true;
+    return fail(ErrorCode::kUnavailable, "no room");
+  };
+  mock::Cache cache(cache_);
+  cache.find_fn = [&](std::span<const ProductId> ids, std::span<CacheEntry> entries) {
+    return find_after(&failed, &cache_, ids, entries);
+  };
+  cache_used_ = &cache;
+  const std::size_t room = std::exchange(options_.claims_memory_bytes, 0);
+  fetch_->put("a", line(1, "one") + line(2, "two"));
+  std::string text;
+  for (ProductId id = 10; id < 5'000; ++id) text += line(id, "many");
+  fetch_->put("b", text);
+  EXPECT_FALSE(load({"*"}).errors.empty());
+  EXPECT_TRUE(titles().empty());
+  cache_used_ = &cache_;
+  options_.claims_memory_bytes = room;
+  EXPECT_EQ(load({"*"}).objects_skipped, 0u);
+  EXPECT_EQ(titles().size(), 4'992u);
+}
+
+// None of the rows of a block is taken whose rejected lines cannot be kept.
+TEST_F(PipelineTest, ABlockWhoseRejectsCannotBeKeptLeavesItsObjectUnknown) {
+  fetch_->put("a", line(1, "one") + "broken\n" + line(2, "two"));
+  const std::string rejects = std::exchange(options_.rejects, directory_ / "no/such/folder/r");
+  EXPECT_FALSE(load({"a"}).errors.empty());
+  EXPECT_TRUE(titles().empty());
+  options_.rejects = rejects;
+  const Summary again = load({"a"});
+  EXPECT_EQ(again.objects_skipped, 0u);
+  EXPECT_EQ(again.counts.rejected, 1u);
+  EXPECT_EQ(titles().size(), 2u);
 }
 
 TEST_F(PipelineTest, AnObjectThatNeverComesToRestIsAnError) {

@@ -51,7 +51,7 @@ class PipelineTest : public testing::Test {
     for (auto& source : sources) parts.sources.push_back({fetch_, std::move(source)});
     parts.store = store_used_;
     parts.cache = cache_used_;
-    parts.make_spill = no_spill;
+    parts.make_spill = make_spill_;
     parts.warn = [this](std::string_view text) {
       std::lock_guard lock(warnings_mutex_);
       warnings_.emplace_back(text);
@@ -82,6 +82,7 @@ class PipelineTest : public testing::Test {
   mock::MemoryCache cache_;
   ProductService* store_used_ = &store_;
   Cache* cache_used_ = &cache_;
+  Claims::MakeSpill make_spill_ = no_spill;
   std::size_t threads_ = 1;
   std::mutex warnings_mutex_;
   std::vector<std::string> warnings_;

@@ -73,6 +73,7 @@ Result<void> RowStage::claim(Work& work, std::span<const Row> rows) {
         {row.product.id, LineOrder::pack(work.object->index, work.attempt, row.offset)});
   }
   if (auto done = claims_.claim(claims); !done) return done;
+  note_displaced(work, claims);
   // Lines of this very block that a later line of it replaced.
   std::vector<std::uint64_t> replaced;
   for (const auto& claim : claims) {
@@ -102,6 +103,25 @@ Result<void> RowStage::claim(Work& work, std::span<const Row> rows) {
   return {};
 }
 
+// Lines of other objects that gave way: an attempt that is begun anew may have taken their place
+// with lines that are in the object no more.
+void RowStage::note_displaced(const Work& work, std::span<const Claims::Claim> claims) {
+  std::unordered_set<std::uint64_t> displacing;
+  for (const auto& claim : claims) {
+    if (claim.other == 0 || LineOrder::object_of(claim.other) == work.object->index) continue;
+    const bool superseded = claim.verdict == Claims::Verdict::kSuperseded;
+    displacing.insert(LineOrder::attempt_of(superseded ? claim.other : claim.order));
+  }
+  if (displacing.empty()) return;
+  std::lock_guard lock(displaced_mutex_);
+  displaced_.merge(displacing);
+}
+
+bool RowStage::has_displaced(std::uint64_t object, std::uint64_t attempt) {
+  std::lock_guard lock(displaced_mutex_);
+  return displaced_.contains(LineOrder::attempt_of(LineOrder::pack(object, attempt, 0)));
+}
+
 Task<void> RowStage::look_up(Work& work) {
   std::vector<ProductId> ids;
   ids.reserve(work.rows.size());
@@ -122,7 +142,8 @@ void RowStage::decide(Work& work, bool may_defer) {
     facts.may_defer = may_defer;
     facts.recordable = work.object->recordable();
     if (row.entry.state == CacheEntry::State::kStored) {
-      facts.owner = catalogue_.where(row.entry.owner, work.object->id, work.object->index);
+      const bool differs = facts.replaces_written || row.entry.fingerprint != row.row->fingerprint;
+      facts.owner = catalogue_.where(row.entry.owner, work.object->id, work.object->index, differs);
     }
     row.action = compare(row.row->fingerprint, row.entry, facts);
     if (row.action == Action::kDefer && !defer(work, row)) row.action = Action::kChange;
@@ -191,11 +212,15 @@ Task<Result<void>> RowStage::take(std::span<const Row> rows, std::shared_ptr<Obj
   work.attempt = attempt;
   work.counts.lines = rows.size();
   auto claimed = claim(work, rows);
-  if (!claimed) co_return std::unexpected(std::move(claimed.error()));
+  if (!claimed) {
+    work.object->complete = false;
+    co_return std::unexpected(std::move(claimed.error()));
+  }
   co_await look_up(work);
   decide(work, true);
   put_off_few(work);
   auto applied = co_await apply(work);
+  if (!applied) work.object->complete = false;
   count(work, work.counts);
   co_return applied;
 }
@@ -235,7 +260,10 @@ Task<Result<void>> RowStage::take_deferred() {
       co_await look_up(work);
       decide(work, false);
       auto applied = co_await apply(work);
-      if (!applied) co_return std::unexpected(std::move(applied.error()));
+      if (!applied) {
+        work.object->complete = false;
+        co_return std::unexpected(std::move(applied.error()));
+      }
       count(work, work.counts);
       // Those of an attempt that was begun anew are not among them any more.
       work.object->deferred_rows -= rows;
@@ -307,6 +335,7 @@ Task<Result<void>> RowStage::write(Work& work) {
   for (const auto& row : work.rows) claims.push_back(row.claim);
   auto marked = claims_.mark_written(claims);
   if (!marked) co_return std::unexpected(std::move(marked.error()));
+  note_displaced(work, claims);
   bool replaces_written = false;
   std::vector<RowOnItsWay> last;
   last.reserve(work.rows.size());

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "dataflow/error.h"
@@ -42,6 +43,9 @@ class RowStage {
   Task<Result<void>> take(std::span<const Row> rows, std::shared_ptr<ObjectState> object,
                           std::uint64_t attempt);
 
+  // Whether lines of this attempt took the place of another object's lines.
+  bool has_displaced(std::uint64_t object, std::uint64_t attempt);
+
   // Decides the rows that were put off. To be called when every block of the run has been taken.
   Task<Result<void>> take_deferred();
 
@@ -50,6 +54,7 @@ class RowStage {
   struct Deferred;
 
   Result<void> claim(Work& work, std::span<const Row> rows);
+  void note_displaced(const Work& work, std::span<const Claims::Claim> claims);
   Task<void> look_up(Work& work);
   void decide(Work& work, bool may_defer);
   void put_off_few(Work& work);
@@ -70,6 +75,9 @@ class RowStage {
   Progress& progress_;
   WriteClock clock_;
   Tickets tickets_;
+
+  std::mutex displaced_mutex_;
+  std::unordered_set<std::uint64_t> displaced_;  // LineOrder::attempt_of whom lines gave way to
 
   std::mutex deferred_mutex_;
   std::vector<Deferred> deferred_;

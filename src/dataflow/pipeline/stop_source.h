@@ -81,12 +81,13 @@ class StopSource {
   static Task<void> run(Task<T> task, std::shared_ptr<Race<T>> race, std::shared_ptr<Keep> keep,
                         StopSource* self, std::uint64_t key) {
     T value = co_await std::move(task);
-    // After a stop the run may be gone: only a race that is still open may touch it.
+    // After a stop the run may be gone: only a race that is still open may touch it, and stays open
+    // meanwhile.
     {
       std::lock_guard lock(race->mutex);
       if (!race->done) co_return;
+      self->forget(key);
     }
-    self->forget(key);
     race->finish(std::move(value));
     keep.reset();
   }
