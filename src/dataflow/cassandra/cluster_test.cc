@@ -68,16 +68,35 @@ TEST_F(ClusterTest, ALocalConsistencyNeedsToKnowWhatIsLocal) {
   EXPECT_TRUE(run(check_datacenter(connection_, {.consistency = "local_quorum"})));
 }
 
-TEST_F(ClusterTest, FindManyKeepsTheOrderAcrossItsPortions) {
-  connection_.on_query = [](const std::string& cql) -> Result<Rows> {
-    if (cql.find("system_schema.columns") == std::string::npos) return rows_of(0, {});
-    std::vector<std::optional<std::string>> cells;
-    for (const char* name : {"title", "category", "brand", "url", "description"}) {
-      cells.insert(cells.end(), {name, "text", "regular"});
-    }
-    cells.insert(cells.end(), {"price", "double", "regular", "id", "bigint", "partition_key"});
-    return rows_of(3, cells);
+// What a cluster says whose tables are as they should be.
+Result<Rows> expected_tables(const std::string& cql) {
+  if (cql.find("system_schema.columns") == std::string::npos) return rows_of(0, {});
+  std::vector<std::optional<std::string>> cells;
+  for (const char* name : {"title", "category", "brand", "url", "description"}) {
+    cells.insert(cells.end(), {name, "text", "regular"});
+  }
+  cells.insert(cells.end(), {"price", "double", "regular", "id", "bigint", "partition_key"});
+  return rows_of(3, cells);
+}
+
+// A cache that failed during a run must not end it because the cluster is busy.
+TEST_F(ClusterTest, CachesAreDisownedPatiently) {
+  connection_.on_query = expected_tables;
+  auto fake = std::make_unique<FakeConnection>(connection_);
+  FakeConnection& cluster = *fake;
+  const Options options{.retry_timeout_ms = 60'000, .retry_wait_ms = 1, .retry_wait_max_ms = 1};
+  auto service = run(ProductService::connect(options, std::move(fake)));
+  ASSERT_TRUE(service) << service.error().describe();
+  int asked = 0;
+  cluster.on_query = [&asked](const std::string&) -> Result<Rows> {
+    return fail(++asked < 3 ? ErrorCode::kUnavailable : ErrorCode::kUnauthorized, "");
   };
+  EXPECT_EQ(run((*service)->disown_caches()).error().code, ErrorCode::kUnauthorized);
+  EXPECT_EQ(asked, 3);
+}
+
+TEST_F(ClusterTest, FindManyKeepsTheOrderAcrossItsPortions) {
+  connection_.on_query = expected_tables;
   std::vector<std::size_t> portions;
   auto fake = std::make_unique<FakeConnection>(connection_);
   fake->on_select = [&portions](std::span<const ProductId> ids) -> Result<Rows> {

@@ -85,7 +85,10 @@ Task<Result<std::string>> ProductService::incarnation() {
   return ask_patiently<std::string>(options_, [this] { return incarnations_.current(); });
 }
 
-Task<Result<void>> ProductService::disown_caches() { return incarnations_.renew(); }
+// Patiently: a run whose cache failed depends on it as on a write.
+Task<Result<void>> ProductService::disown_caches() {
+  return ask_patiently<void>(options_, [this] { return incarnations_.renew(); });
+}
 
 Task<Result<void>> ProductService::flush() { co_return Result<void>(); }
 

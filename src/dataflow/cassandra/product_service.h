@@ -56,6 +56,7 @@ class ProductService final : public dataflow::ProductService {
                                std::span<bool> stored) override;
   // Asked again while the cluster cannot answer, for Options::retry_timeout_ms.
   Task<Result<std::string>> incarnation() override;
+  // As patient.
   Task<Result<void>> disown_caches() override;
   // Nothing to do: what a node acknowledged is in its commit log.
   Task<Result<void>> flush() override;
