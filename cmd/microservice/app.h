@@ -14,8 +14,9 @@
 
 namespace dataflow::cmd {
 
-inline constexpr int kExitStopped = 0;       // by a signal, as it should be
-inline constexpr int kExitCannotListen = 1;  // the port is in use, or not permitted
+inline constexpr int kExitStopped = 0;  // by a signal, as it should be
+// The port is in use or not permitted, or there is no descriptor for it.
+inline constexpr int kExitCannotListen = 1;
 // kExitUsage = 2 (flags.h): usage or configuration
 inline constexpr int kExitFailed = 4;  // the system does not allow what it needs
 

@@ -43,6 +43,11 @@ def test_few_open_files_embedded(embedded, rng, figures):
         assert code == 0 or "ulimit -n" in err, (number, err)
         enough = enough or (number if code == 0 else 0)
         check_next_run(embedded, figures, source, expected)
+        # A store that is there already is opened by another way.
+        code, err = under_a_limit(embedded, figures, "-no-cache", source, **limited(resource.RLIMIT_NOFILE, number))
+        assert code in (0, 4), (number, code, err)
+        assert code == 0 or "ulimit -n" in err, (number, err)
+        check_next_run(embedded, figures, source, expected)
     assert 0 < enough, "192 descriptors have to do"
     figures.most("descriptors that do", enough)
 
@@ -55,9 +60,11 @@ def test_few_open_files_servers(servers, rng, figures):
         servers.truncate()
         code, err = under_a_limit(servers, figures, **limited(resource.RLIMIT_NOFILE, number))
         assert code in (0, 4), (number, code, err)
+        assert code == 0 or "ulimit -n" in err, (number, err)
         enough = enough or (number if code == 0 else 0)
         figures.run(servers.job())
         figures.compare(servers.table(), harness.rows_of(*texts))
+        assert figures.run(servers.job()).written == 0
     assert 0 < enough, "96 descriptors have to do"
     figures.most("descriptors that do", enough)
 
@@ -101,3 +108,4 @@ def test_too_little_memory(embedded, servers, rng, figures, store):
     else:
         figures.run(servers.job())
         figures.compare(servers.table(), harness.rows_of(*texts))
+        assert figures.run(servers.job()).written == 0

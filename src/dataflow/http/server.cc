@@ -39,6 +39,9 @@ std::unexpected<Error> cannot_listen(const std::string& where, const error_code&
     return fail(ErrorCode::kUnauthorized,
                 what + ": not permitted; ports under 1024 need privileges, choose another one");
   }
+  if (error == errc::too_many_files_open || error == errc::too_many_files_open_in_system) {
+    return fail(ErrorCode::kUnavailable, what + ": allow more open files (ulimit -n)");
+  }
   return fail(ErrorCode::kInvalid, what + ": " + error.message());
 }
 

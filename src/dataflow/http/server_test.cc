@@ -12,6 +12,7 @@
 #include "dataflow/http/access_log.h"
 #include "dataflow/http/request_parser.h"
 #include "dataflow/http/server_fixture.h"
+#include "dataflow/mock/no_more_files.h"
 
 namespace dataflow::http {
 namespace {
@@ -261,6 +262,15 @@ TEST_F(ServerTest, APortInUseIsToldWithWhatToDo) {
   EXPECT_EQ(listening.error().message,
             "cannot listen on " + server_->address() +
                 ": another program uses this port; stop it or choose another one (-listen)");
+}
+
+TEST_F(ServerTest, WithoutADescriptorItSaysWhichLimitToRaise) {
+  Server server(options_, store_);
+  const mock::NoMoreFiles none;
+  const auto listening = server.listen();
+  ASSERT_FALSE(listening);
+  EXPECT_EQ(listening.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(listening.error().message, HasSubstr("allow more open files (ulimit -n)"));
 }
 
 TEST_F(ServerTest, AHostThatIsNoneIsTold) {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 
+#include "dataflow/mock/no_more_files.h"
 #include "dataflow/rocksdb/meta.h"
 #include "dataflow/rocksdb/test_support.h"
 
@@ -128,6 +129,16 @@ TEST(Database, AMachineStartedAgainAfterAnOrderlyEndChangesNothing) {
   const auto database = Database::open(at(dir / "db"));
   EXPECT_EQ((*database)->incarnation(), first);
   EXPECT_NE(*(*database)->read_meta(kSessionKey), "");
+}
+
+TEST(Database, WithoutADescriptorItSaysWhichLimitToRaise) {
+  const TempDir dir;
+  ASSERT_TRUE(Database::open(at(dir / "db")));
+  const mock::NoMoreFiles none;
+  const Error error = error_at(dir / "db");
+  EXPECT_EQ(error.code, ErrorCode::kUnavailable);
+  EXPECT_NE(error.message.find("allow more open files (ulimit -n)"), std::string::npos)
+      << error.describe();
 }
 
 TEST(Database, HeldByAnotherProcessItSaysWhich) {

@@ -55,11 +55,13 @@ std::optional<pid_t> lock_holder(const std::string& path) {
 
 std::unexpected<Error> no_access(const std::string& path, const std::error_code& error) {
   const bool denied = error == std::errc::permission_denied;
+  const bool too_many =
+      error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system;
+  std::string remedy = "see the cause and try again";
+  if (denied) remedy = "this user may not; change the permissions or the user";
+  if (too_many) remedy = "allow more open files (ulimit -n)";
   return fail(denied ? ErrorCode::kUnauthorized : ErrorCode::kUnavailable,
-              "the embedded database " + path + " cannot be looked at: " +
-                  (denied ? "this user may not; change the permissions or the user"
-                          : "see the cause and try again"),
-              error.message());
+              "the embedded database " + path + " cannot be looked at: " + remedy, error.message());
 }
 
 }  // namespace
