@@ -8,6 +8,7 @@
 #include "dataflow/cassandra/product_service.h"
 #include "dataflow/file/fetch_service.h"
 #include "dataflow/redis/cache.h"
+#include "dataflow/redis/options.h"
 #include "dataflow/rocksdb/cache.h"
 #include "dataflow/rocksdb/database.h"
 #include "dataflow/rocksdb/occurrences.h"
@@ -51,6 +52,12 @@ bool needs_database(const JobArguments& arguments) {
 }  // namespace
 
 Task<Result<Parts>> make_parts(const JobArguments& arguments) {
+  if (arguments.use_cache && arguments.config.redis) {
+    // A cache that fails is a warning; settings that contradict each other are nobody's fault but
+    // theirs, and easily put right.
+    auto meant = redis::check(redis_options(*arguments.config.redis));
+    if (!meant) co_return std::unexpected(std::move(meant.error()));
+  }
   Parts parts;
   parts.sources = make_sources(arguments);
   parts.make_spill = make_spill;

@@ -181,7 +181,6 @@ REDIS_CASES = {
     "wrong password": ("server", "no", {"PASS": "not the right one"}, "refused the credentials: correct redis.user and redis.pass"),
     "unknown user": ("server", "no", {"USER": "nobody"}, "refused the credentials"),
     "no login": ("server", "no", {"USER": "", "PASS": ""}, "refused the credentials"),
-    "files without TLS": ("server", "no", {"TLS": "false"}, "set redis.tls = true"),
     "missing key file": ("server", "no", {"KEY_FILE": "/no/such/key"}, 'redis.key_file "/no/such/key" cannot be read'),
 }
 
@@ -211,6 +210,15 @@ def test_redis_in_doubt_is_not_asked_and_the_rows_are_stored(embedded, certifica
         assert again.written == 100
     else:
         assert "warning" not in run.err and again.objects_skipped == 1, run.err
+
+
+def test_redis_files_without_tls_are_a_mistake_in_the_configuration(embedded, certificates):
+    embedded.environment.update(
+        DATAFLOW_REDIS_ADDR="127.0.0.1:1", DATAFLOW_REDIS_TLS="false", DATAFLOW_REDIS_CA_FILE=f"{certificates}/ca.pem"
+    )
+    (embedded.folder / "a.jsonl").write_text(harness.line(1, "one"))
+    assert "set redis.tls = true" in embedded.job("a.jsonl", code=2).err
+    assert embedded.job("-no-cache", "a.jsonl").written == 1, "nothing is asked of a cache that is not used"
 
 
 # The certificate that the endpoint shows, the authority of the client certificates that it asks for, settings, words.
