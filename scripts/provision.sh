@@ -6,13 +6,15 @@
 # --host         a node (default: 127.0.0.1)             environment: DATAFLOW_CASSANDRA_HOST (the first of a list)
 # --port         its CQL port (default: 9042)                         DATAFLOW_CASSANDRA_PORT
 # --keyspace     (default: dataflow)                                  DATAFLOW_CASSANDRA_KEYSPACE
-#                the role to log in with                              DATAFLOW_CASSANDRA_USER, DATAFLOW_CASSANDRA_PASS
+#                the role to log in with                              DATAFLOW_CASSANDRA_USER, DATAFLOW_CASSANDRA_PASS or
+#                                                                     DATAFLOW_CASSANDRA_PASS_FILE
 # --replication  replicas in each datacenter, or a map as CQL writes it (default: 1), e.g.
 #                "{'class': 'NetworkTopologyStrategy', 'dc1': 3}"
 # --config       a dataflow.conf whose [cassandra] section counts where neither option nor environment says otherwise
 #
 # It uses cqlsh; where there is none, the cqlsh of the running container cassandra-service (docker-compose.yml), unless
-# another server was named; else build/release/job -provision. Note that sudo clears the environment.
+# another server was named; else build/release/job -provision, and always that one where TLS is on: it reads all settings
+# of TLS. Note that sudo clears the environment.
 # exit codes: 0 everything is there, 1 failed, 2 usage
 
 # The walk-through says `sudo sh ./scripts/provision.sh`; what follows is bash.
@@ -23,7 +25,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/lib/common.sh"
 
 container=cassandra-service
-job=$root/build/release/job
+job=${DATAFLOW_BIN_DIR:-$root/build/release}/job
 
 # configured KEY: the value of KEY in the [cassandra] section of the file; of a list the first.
 configured() {
@@ -67,8 +69,16 @@ settle() {
   port=${port:-9042}
   keyspace=${keyspace:-${DATAFLOW_CASSANDRA_KEYSPACE:-$(configured keyspace)}}
   keyspace=${keyspace:-dataflow}
+  tls=${DATAFLOW_CASSANDRA_TLS:-$(configured tls)}
   user=${DATAFLOW_CASSANDRA_USER:-$(configured user)}
-  pass=${DATAFLOW_CASSANDRA_PASS:-$(configured pass)}
+  # The environment counts before the file, also where one says pass and the other pass_file.
+  pass=${DATAFLOW_CASSANDRA_PASS:-} pass_file=${DATAFLOW_CASSANDRA_PASS_FILE:-}
+  [[ $pass$pass_file ]] || pass=$(configured pass) pass_file=$(configured pass_file)
+  if [[ -z $pass && $pass_file ]]; then
+    [[ -r $pass_file ]] || die "cannot read the password in '$pass_file' (cassandra.pass_file)" 2
+    pass=$(<"$pass_file")
+    pass=${pass%$'\r'}
+  fi
   [[ $port =~ ^[0-9]+$ ]] || die "the port is a number, not '$port'" 2
   [[ $keyspace =~ ^[a-z][a-z0-9_]{0,47}$ ]] ||
     die "the keyspace '$keyspace' is not a name of lower-case letters, digits and _, at most 48, a letter first" 2
@@ -117,8 +127,8 @@ with_container() {
 }
 
 with_job() {
+  # Login and TLS it takes from the same environment and file.
   DATAFLOW_CASSANDRA_HOST=$host DATAFLOW_CASSANDRA_PORT=$port DATAFLOW_CASSANDRA_KEYSPACE=$keyspace \
-    DATAFLOW_CASSANDRA_USER=$user DATAFLOW_CASSANDRA_PASS=$pass \
     "$job" -provision -replication "$replication" ${config:+-config "$config"}
 }
 
@@ -126,7 +136,10 @@ main() {
   parse "$@"
   settle
   local way where="$host:$port"
-  if have cqlsh; then
+  if [[ $tls == true || $tls == 1 ]]; then
+    [[ -x $job ]] || die "cassandra.tls is on, which needs build/release/job: scripts/quickstart.sh builds it"
+    way=with_job
+  elif have cqlsh; then
     way=with_cqlsh
   elif [[ -z $server_named ]] && container_runs; then
     way=with_container where="the container $container"
