@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import uuid
 
 PACKAGING = pathlib.Path(__file__).resolve().parents[2] / "packaging"
 UNITS = ("dataflow-job.service", "dataflow-microservice.service", "dataflow-job.timer")
@@ -79,20 +80,18 @@ def wait_for(condition, what):
         time.sleep(0.02)
 
 
-def traced_runs(job, microservice, folder):
-    """Both programs, with everything embedded, under strace; yields name, unit and trace."""
-    (folder / "a.jsonl").write_text("".join(f'{{"id": {k}, "title": "t{k}"}}\n' for k in range(20_000)))
-    strace = ["strace", "-f", "-qq", "-o"]
-    # Embedded, whatever servers the caller was told of.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DATAFLOW_", "AWS_"))}
+def trace_job(job, folder, environment, trace, code, *arguments):
     done = subprocess.run(
-        [*strace, folder / "job.trace", job, "a.jsonl"], cwd=folder, env=environment, capture_output=True, timeout=WAIT_S
+        ["strace", "-f", "-qq", "-o", trace, job, *arguments], cwd=folder, env=environment, capture_output=True, timeout=WAIT_S
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
+
+
+def trace_service(microservice, folder, environment, trace):
     log = folder / "log"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [*strace, folder / "service.trace", microservice, "-listen", "127.0.0.1:0"], cwd=folder, env=environment, stdout=out, stderr=out
+            ["strace", "-f", "-qq", "-o", trace, microservice, "-listen", "127.0.0.1:0"], cwd=folder, env=environment, stdout=out, stderr=out
         )
     try:
         wait_for(lambda: "listening on" in log.read_text(), "the service listens")
@@ -103,8 +102,35 @@ def traced_runs(job, microservice, folder):
         for child in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
             subprocess.run(["kill", f"-{signal.SIGTERM.value}", child], check=True)
         process.wait(WAIT_S)
-    yield "job", PACKAGING / UNITS[0], folder / "job.trace"
-    yield "microservice", PACKAGING / UNITS[1], folder / "service.trace"
+
+
+def traced_runs(job, microservice, folder):
+    """Both programs under strace, with everything embedded, and on the servers that scripts/test.sh started; yields name, unit
+    and trace."""
+    (folder / "a.jsonl").write_text("".join(f'{{"id": {k}, "title": "t{k}"}}\n' for k in range(20_000)) + "rejected\n")
+    more = ("-rejects", folder / "rejects.jsonl", "-report", folder / "report.json", "a.jsonl")
+    embedded = {name: value for name, value in os.environ.items() if not name.startswith(("DATAFLOW_", "AWS_"))}
+    keyspace = "packaging_" + uuid.uuid4().hex[:12]
+    servers = {**os.environ, "DATAFLOW_CASSANDRA_KEYSPACE": keyspace, "DATAFLOW_REDIS_DB": "0"}
+    assert "DATAFLOW_CASSANDRA_HOST" in servers and "DATAFLOW_REDIS_ADDR" in servers, "no servers: scripts/test.sh starts them"
+    subprocess.run([job, "-provision"], env=servers, check=True, capture_output=True, timeout=WAIT_S)
+    for where, environment in (("embedded", embedded), ("servers", servers)):
+        traces = [folder / f"{where}-{program}.trace" for program in ("job", "service")]
+        trace_job(job, folder, environment, traces[0], 1, *more)
+        trace_service(microservice, folder, environment, traces[1])
+        yield f"job, {where}", PACKAGING / UNITS[0], traces[0]
+        yield f"microservice, {where}", PACKAGING / UNITS[1], traces[1]
+    # A bucket that is not there: all that the client of S3 does but for the bytes.
+    trace_job(job, folder, servers, folder / "s3.trace", 4, f"s3://{keyspace.replace('_', '-')}/")
+    yield "job, S3", PACKAGING / UNITS[0], folder / "s3.trace"
+
+
+def unmade(unit):
+    """Folders without which the unit could not start, and which nothing makes before it."""
+    text = unit.read_text()
+    if "StateDirectory=dataflow" in text:
+        return []
+    return [f"{unit.name}: {line} has to begin with '-'" for line in re.findall(r"^(?:WorkingDirectory|ReadOnlyPaths)=/var/lib/.*$", text, re.MULTILINE)]
 
 
 def check(job, microservice):
@@ -116,7 +142,7 @@ def check(job, microservice):
             (folder / unit).write_text(text.replace("/usr/bin/job", str(job)).replace("/usr/bin/microservice", str(microservice)))
         problems += invalid(folder)
         for unit in UNITS[:2]:
-            problems += exposed(PACKAGING / unit)
+            problems += exposed(PACKAGING / unit) + unmade(PACKAGING / unit)
         for traced_run in traced_runs(job, microservice, folder):
             problems += wrong_calls(*traced_run)
     return problems
@@ -134,6 +160,9 @@ def self_test():
         bare.write_text("[Service]\nExecStart=/bin/true\nSystemCallFilter=@system-service\nSystemCallFilter=~@privileged\n")
         if not exposed(bare):
             failures.append("a unit without protection passes")
+        bare.write_text(bare.read_text() + "WorkingDirectory=/var/lib/dataflow\nReadOnlyPaths=/var/lib/dataflow\n")
+        if len(unmade(bare)) != 2:
+            failures.append("a unit whose folder nothing makes passes")
         trace = folder / "trace"
         trace.write_text("".join(f"1 {call}(0)\n" for call in sorted(calls_of("@file-system"))) + "1 reboot(1)\n1 chroot(0)\n1 mmap(0, PROT_WRITE|PROT_EXEC)\n")
         found = wrong_calls("planted", bare, trace)
