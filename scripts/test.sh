@@ -91,11 +91,15 @@ report() {
     # What tests counted and measured, a line each, and the faults of all of them.
     [[ -e $root/build/$preset/figures.txt ]] || continue
     sed 's/^/  /' "$root/build/$preset/figures.txt" >&2
-    awk 'match($0, /[0-9]+ faults, [0-9]+ runs, [0-9]+ rows compared/) {
+    awk 'match($0, /[0-9]+ faults, [0-9]+ runs, [0-9]+ rows compared, [0-9]+ differences/) {
         split(substr($0, RSTART, RLENGTH), words, " ")
-        faults += words[1]; runs += words[3]; rows += words[5]; tests += 1
+        faults += words[1]; runs += words[3]; rows += words[5]; differences += words[8]; tests += 1
       }
-      END { if (tests) printf "  all %d tests of faults: %d faults, %d runs, %d rows compared, 0 differences\n", tests, faults, runs, rows }
+      END {
+        if (tests) {
+          printf "  all %d tests of faults: %d faults, %d runs, %d rows compared, %d differences\n", tests, faults, runs, rows, differences
+        }
+      }
     ' "$root/build/$preset/figures.txt" >&2
   done
   printf '%s\n' "${times[@]}" >&2

@@ -288,13 +288,18 @@ class Servers(Setup):
         self.session.execute(f"TRUNCATE {self.name}.products", timeout=120)
 
 
+def differences(actual, expected):
+    """Keys of rows that are missing, too many, or others."""
+    return sorted(key for key in actual.keys() | expected.keys() if actual.get(key) != expected.get(key))
+
+
 def assert_same_table(actual, expected):
     """Row by row; a difference is shown by its row, not by two whole tables."""
-    missing = expected.keys() - actual.keys()
-    extra = actual.keys() - expected.keys()
-    assert not missing and not extra, f"{len(missing)} rows missing (e.g. {sorted(missing)[:3]}), {len(extra)} too many"
-    different = [key for key in expected if actual[key] != expected[key]]
-    assert not different, f"{len(different)} rows differ, e.g.\n{actual[different[0]]}\n{expected[different[0]]}"
+    found = differences(actual, expected)
+    assert not found, (
+        f"{len(found)} rows differ ({len(expected.keys() - actual.keys())} missing, {len(actual.keys() - expected.keys())} too many), e.g. "
+        f"{found[0]}:\n{actual.get(found[0])}\n{expected.get(found[0])}"
+    )
 
 
 def free_port():

@@ -26,10 +26,10 @@ def length(short, full):
 
 
 class Figures:
-    """What one test did. `compare` is the only way to count rows, and a difference ends the test."""
+    """What one test did. `compare` is the only way to count rows; a difference is counted, and ends the test."""
 
     def __init__(self, test):
-        self.test, self.faults, self.runs, self.rows, self.notes = test, 0, 0, 0, {}
+        self.test, self.faults, self.runs, self.rows, self.differences, self.notes = test, 0, 0, 0, 0, {}
 
     def fault(self, count=1):
         self.faults += count
@@ -39,8 +39,9 @@ class Figures:
         return run
 
     def compare(self, actual, expected):
-        harness.assert_same_table(actual, expected)
         self.rows += len(expected)
+        self.differences += len(harness.differences(actual, expected))
+        harness.assert_same_table(actual, expected)
 
     def most(self, name, value):
         """Notes the largest value seen of something."""
@@ -48,7 +49,7 @@ class Figures:
 
     def line(self):
         notes = "".join(f", {name} {value}" for name, value in self.notes.items())
-        return f"{self.test}: {self.faults} faults, {self.runs} runs, {self.rows} rows compared, 0 differences{notes}"
+        return f"{self.test}: {self.faults} faults, {self.runs} runs, {self.rows} rows compared, {self.differences} differences{notes}"
 
 
 class Started:
