@@ -20,7 +20,8 @@ ROWS = 2_000
 TOGETHER = 64  # requests of one moment
 MOST_OF_ONE_STATEMENT = 8  # GatheredFinds::kMostTogether
 OTHERS = 16  # statements of the driver and of the service's watch, meanwhile
-DEADLINE_S = 1
+DEADLINE_S = 1  # of a request, where a node is gone
+PATIENCE_S = 60  # where all are there: a busy machine is no reason for 503
 NOTICED_S = DEADLINE_S + 4  # until the service has seen that a node is gone, on a busy machine
 BACK_S = 240  # for a node to start on a busy machine
 
@@ -44,7 +45,7 @@ def replicated(three, tmp_path, monkeypatch):
             setup = harness.Servers(tmp_path, "fault_" + uuid.uuid4().hex[:12], replicas)
             stack.callback(setup.close)
             stack.callback(harness.wait_for, lambda: three.start() is not None, "the nodes are up again", BACK_S)
-            setup.environment.update(DATAFLOW_HTTP_THREADS="1", DATAFLOW_HTTP_REQUEST_TIMEOUT_MS=str(DEADLINE_S * 1000))
+            setup.environment["DATAFLOW_HTTP_THREADS"] = "1"
             texts = harness.catalogue(ROWS)
             setup.put(texts)
             setup.job()
@@ -154,16 +155,21 @@ def check_a_node_goes(three, rows, replicas, moment, wanted, figures):
         assert 0 < failed < answered, "a third of the rows is away, and no others"
 
 
+def answering_within(setup, seconds):
+    setup.environment["DATAFLOW_HTTP_REQUEST_TIMEOUT_MS"] = str(seconds * 1000)
+    return serving.Service(setup)
+
+
 @pytest.mark.parametrize("replicas", [3, 1])
 def test_reads_of_one_moment(replicated, three, rng, figures, replicas):
     setup, rows = replicated(replicas)
     wanted = Keys(setup, rows, rng)
-    figures.runs += 1
-    with serving.Service(setup) as service:
-        moment = Moment(service)
-        check_gathering(setup, rows, replicas, moment, wanted, figures)
+    figures.runs += 2
+    with answering_within(setup, PATIENCE_S) as service:
+        check_gathering(setup, rows, replicas, Moment(service), wanted, figures)
         figures.compare(service.serves(rows), rows)  # each a read of its own: the same
-        check_a_node_goes(three, rows, replicas, moment, wanted, figures)
+    with answering_within(setup, DEADLINE_S) as service:
+        check_a_node_goes(three, rows, replicas, Moment(service), wanted, figures)
         harness.wait_for(lambda: three.start() is not None, "the node is back", BACK_S)
         harness.wait_for(lambda: service.serves(rows) == rows, "all rows are served again", BACK_S)
         figures.compare(service.serves(rows), rows)
