@@ -25,7 +25,7 @@ import figures  # noqa: E402
 BUILD = seeds.ROOT / "build" / "fuzz"
 # With the logs, which CI keeps of a run that failed.
 FOUND = seeds.ROOT / "build" / "logs" / "fuzz"
-DICTIONARIES = {"lines": "json", "config": "config", "sources": "sources", "target": "http", "connection": "http"}
+DICTIONARIES = {"lines": "json", "rejects": "json", "config": "config", "sources": "sources", "target": "http", "connection": "http"}
 HANG_S = 10
 MEMORY_MIB = 1024
 LONGEST_SHOWN = 4096

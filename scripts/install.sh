@@ -24,7 +24,7 @@ packages_of() {
   case $1 in
     build)
       echo g++ cmake python3 ninja-build pkg-config mold ccache git ca-certificates curl libboost1.81-dev librocksdb-dev \
-        libsimdjson-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libxxhash-dev zlib1g-dev libzstd-dev \
+        libsimdjson-dev nlohmann-json3-dev libtomlplusplus-dev libspdlog-dev libxxhash-dev zlib1g-dev libzstd-dev \
         libssl-dev libgtest-dev libgmock-dev libbenchmark-dev
       ;;
     test) echo openjdk-17-jdk-headless maven redis-server redis-tools python3 python3-venv openssl strace systemd \

@@ -41,7 +41,6 @@ DEBIAN = {
     "librocksdb-dev": ("RocksDB", PROGRAMS, "Apache-2.0 (or GPL-2.0)"),
     "libsimdjson-dev": ("simdjson", PROGRAMS, "Apache-2.0"),
     "libtomlplusplus-dev": ("toml++ (headers)", PROGRAMS, "MIT"),
-    "libcli11-dev": ("CLI11 (headers)", PROGRAMS, "BSD-3-Clause"),
     "libspdlog-dev": ("spdlog, with fmt", PROGRAMS, "MIT"),
     "libxxhash-dev": ("xxHash", PROGRAMS, "BSD-2-Clause"),
     "zlib1g-dev": ("zlib", PROGRAMS, "Zlib"),
