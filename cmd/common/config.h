@@ -81,7 +81,7 @@ struct HttpConfig {
   std::string cert_file;  // with key_file: the service speaks TLS
   std::string key_file;
   bool access_log = true;
-  std::uint32_t threads = 0;  // 0: one a core
+  std::uint32_t threads = 0;  // 0: one for each usable CPU
   std::uint32_t max_connections = 10'000;
   std::uint32_t max_header_bytes = 8'192;
   std::uint32_t max_target_bytes = 2'048;
@@ -95,7 +95,7 @@ struct HttpConfig {
 };
 
 struct PipelineConfig {
-  std::uint32_t concurrency = 0;  // 0: one a core
+  std::uint32_t concurrency = 0;  // 0: one for each usable CPU
   std::uint64_t max_errors = 1'000;
   std::uint64_t max_line_bytes = 16'777'216;
   std::uint64_t max_inflated_bytes = 68'719'476'736;

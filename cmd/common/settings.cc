@@ -235,7 +235,8 @@ std::vector<Setting> pipeline_settings() {
   using P = PipelineConfig;
   return {
       number(&P::concurrency, "concurrency", 0, kManyThreads,
-             "Threads that split, parse and compare; 0: one a core. -concurrency wins."),
+             "Threads that split, parse and compare; 0: one for each CPU that the job may use. "
+             "-concurrency wins."),
       number(&P::max_errors, "max_errors", 0, std::numeric_limits<std::int64_t>::max(),
              "Rejected lines that a run puts up with; one more stops it. -max-errors wins."),
       number(&P::max_line_bytes, "max_line_bytes", 1'024, 1'024 * kMebibyte,

@@ -31,7 +31,7 @@ std::optional<int> parse_flags(Given& given, std::span<const char* const> argume
              "configuration; without it the environment counts alone, and without [cassandra] and "
              "[redis] store and cache are embedded");
   flags.number("concurrency", "N", given.concurrency, 1, kMaxConcurrency,
-               "threads that parse and compare (default: one a logical core)");
+               "threads that parse and compare (default: one for each CPU that the job may use)");
   flags.yes("dry-run", given.dry_run, "tell what is new, changed and rejected; write nothing");
   flags.text("report", "FILE", given.report, "write the summary there as JSON");
   flags.text("rejects", "FILE", given.rejects,

@@ -17,7 +17,7 @@ namespace dataflow::cassandra {
 // kRowOverhead, as of Cassandra 5.0: timestamp of the row 8, row deletion 13, the empty static row
 // 21, the partition's deletion 8, and for each of the six cells (a null is one too) timestamp 8,
 // time to live 4 and deletion time 8. Older versions take 4 bytes less a cell. Measured: see
-// DataSize in service_livetest.cc.
+// DataSize in save_livetest.cc.
 inline constexpr std::size_t kRowOverhead = 8 + 13 + 21 + 8 + 6 * (8 + 4 + 8);
 std::size_t data_size(const ProductView& product);
 

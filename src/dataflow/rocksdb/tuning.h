@@ -1,6 +1,6 @@
 // How the tables of the embedded database are set up, and the limits behind it.
 //
-// Measured with products_bench: see there for the command and the numbers.
+// Measured with bench/embedded_store.cc.
 #pragma once
 
 #include <rocksdb/db.h>
