@@ -24,12 +24,12 @@ class Catalogue {
   static constexpr std::size_t kMaxEntries = 1'000'000;
 
   // False where a skipped object could not be noted as such, or where rows that came from it have
-  // been replaced already: it has to be read.
+  // come up already, and may have changed hands: it has to be read.
   bool note(ObjectId id, std::uint64_t index, bool skipped) {
     std::lock_guard lock(mutex_);
     if (places_.size() >= kMaxEntries) return false;
     const bool replaced = unknown_.contains(id) || unknown_.size() >= kMaxEntries;
-    places_[id] = {index, skipped && !replaced};
+    places_[id] = {.index = index, .skipped = skipped && !replaced};
     return !(skipped && replaced);
   }
 
@@ -40,13 +40,21 @@ class Catalogue {
     std::lock_guard lock(mutex_);
     const auto found = places_.find(owner);
     if (found == places_.end()) {
-      if (differs && unknown_.size() < kMaxEntries) unknown_.insert(owner);
+      // With the same content it changes hands, which nobody would see who asked for it next.
+      if (unknown_.size() < kMaxEntries) unknown_.insert(owner);
       return OwnerIs::kElsewhere;
     }
     if (found->second.index < index) return OwnerIs::kElsewhere;
     if (!found->second.skipped) return OwnerIs::kListedLater;
-    if (differs) wanted_.insert(owner);
+    if (differs && !found->second.taken) wanted_.insert(owner);
     return OwnerIs::kSkippedLater;
+  }
+
+  // Whether this object is listed, and has not been read: its lines have claimed nothing.
+  bool is_skipped(ObjectId id) {
+    std::lock_guard lock(mutex_);
+    const auto found = places_.find(id);
+    return found != places_.end() && found->second.skipped;
   }
 
   // The skipped objects that are wanted since the last call.
@@ -55,24 +63,35 @@ class Catalogue {
     return std::exchange(wanted_, {});
   }
 
-  // The index of an object that was skipped, and is now read after all; nullopt for others.
+  // The index of an object that was skipped, and is to be read after all, which is told once;
+  // nullopt for others.
   std::optional<std::uint64_t> take_skipped(ObjectId id) {
     std::lock_guard lock(mutex_);
     const auto found = places_.find(id);
-    if (found == places_.end() || !found->second.skipped) return std::nullopt;
-    found->second.skipped = false;
+    if (found == places_.end() || !found->second.skipped || found->second.taken) {
+      return std::nullopt;
+    }
+    found->second.taken = true;
     return found->second.index;
+  }
+
+  // All of the object's lines have claimed their ids: it counts as skipped until then.
+  void was_read(ObjectId id) {
+    std::lock_guard lock(mutex_);
+    const auto found = places_.find(id);
+    if (found != places_.end()) found->second.skipped = false;
   }
 
  private:
   struct Place {
-    std::uint64_t index;
-    bool skipped;
+    std::uint64_t index = 0;
+    bool skipped = false;
+    bool taken = false;  // by take_skipped()
   };
   std::mutex mutex_;
   std::unordered_map<ObjectId, Place> places_;
   std::unordered_set<ObjectId> wanted_;
-  std::unordered_set<ObjectId> unknown_;  // owners of replaced rows that were not noted by then
+  std::unordered_set<ObjectId> unknown_;  // owners that came up before they were noted
 };
 
 }  // namespace dataflow::pipeline

@@ -28,6 +28,10 @@ struct ObjectState {
   // False once the record must not be made: a rejected line, a row that went to another object.
   std::atomic<bool> complete{true};
   bool read_to_end = false;
+  // Rows were left out for want of room, which may belong to objects that are read later: it is to
+  // be read once more after those.
+  std::atomic<bool> left_out{false};
+  bool is_read_again = false;
   std::atomic<std::uint64_t> deferred_rows{0};
 
   bool recordable() const { return !listed.object.version.empty(); }

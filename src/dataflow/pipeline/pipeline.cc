@@ -76,6 +76,17 @@ Task<void> Pipeline::read_skipped() {
     co_await read_listing(Which::kWanted);
     if (progress_.objects_skipped == skipped) break;  // none of them is listed any more
   }
+  std::vector<std::shared_ptr<ObjectState>> again;
+  {
+    std::lock_guard lock(mutex_);
+    again.swap(to_be_read_again_);
+  }
+  for (const auto& object : again) {
+    if (stop_.stopped()) break;
+    auto place = co_await objects_.acquire(1);
+    readers_.spawn(read_object(object, std::move(place)));
+  }
+  co_await readers_.wait();
 }
 
 // An object was replaced while it was read, and lines of the version before had taken the place of
@@ -160,20 +171,27 @@ Task<void> Pipeline::read_listing(Which which) {
   MergedListing listing(parts_.sources);
   auto opened = co_await listing.open();
   if (!opened) {
-    run_failed(std::move(opened.error()));
+    listing_failed(std::move(opened.error()), which);
     co_return;
   }
   std::uint64_t index = 0;
   while (!stop_.stopped()) {
     auto page = co_await listing.next();
     if (!page) {
-      run_failed(std::move(page.error()));
+      listing_failed(std::move(page.error()), which);
       break;
     }
     if (page->empty()) break;
     co_await read_page(std::move(*page), index, which);
   }
   co_await readers_.wait();
+}
+
+// Listed a second time, what was read the first time is still finished.
+void Pipeline::listing_failed(Error error, Which which) {
+  if (which == Which::kAll) return run_failed(std::move(error));
+  std::lock_guard lock(mutex_);
+  errors_.push_back(std::move(error));
 }
 
 Task<void> Pipeline::read_page(std::vector<ListedObject> page, std::uint64_t& index, Which which) {
@@ -226,24 +244,27 @@ Task<void> Pipeline::read_page(std::vector<ListedObject> page, std::uint64_t& in
 // `place` is given back when the object has been read.
 Task<void> Pipeline::read_object(std::shared_ptr<ObjectState> object,
                                  [[maybe_unused]] Budget::Lease place) {
-  for (std::uint64_t attempt = 0;; ++attempt) {
+  for (std::uint64_t attempt = object->attempt;; ++attempt) {
     object->attempt = attempt;
     const Ending ending = co_await read_attempt(object);
-    if (ending == Ending::kWhole) break;
+    if (ending == Ending::kWhole) {
+      catalogue_.was_read(object->id);
+      if (!object->left_out || std::exchange(object->is_read_again, true)) break;
+      take_back(*object);
+      object->attempt = attempt + 1;
+      object->complete = true;
+      std::lock_guard lock(mutex_);
+      to_be_read_again_.push_back(object);
+      co_return;
+    }
     object->complete = false;
     if (ending == Ending::kGivenUp) break;
-    // Not mixed: what this attempt counted and rejected is taken back. What it wrote is superseded
-    // by the next attempt's lines.
-    Counts taken_back = object->take_counts();
-    taken_back.written = 0;
-    progress_.subtract(taken_back);
-    rejects_.discard(object->index);
+    take_back(*object);
     {
       std::lock_guard lock(mutex_);
       abandoned_.push_back({object->listed.object.name, object->index, attempt});
     }
-    object->deferred_rows = 0;
-    if (attempt + 1 == kMaxAttempts) {
+    if (attempt + 1 >= kMaxAttempts) {
       source_failed(*object, {ErrorCode::kConflict,
                               "it changed while it was read, " + std::to_string(kMaxAttempts) +
                                   " times in a row; run again when it is at rest",
@@ -266,6 +287,16 @@ Task<void> Pipeline::read_object(std::shared_ptr<ObjectState> object,
     co_return;
   }
   co_await cache_.end_object(object->listed.object, *object->record_token);
+}
+
+// Not mixed: what an attempt counted and rejected is taken back. What it wrote is superseded by the
+// next attempt's lines.
+void Pipeline::take_back(ObjectState& object) {
+  Counts taken_back = object.take_counts();
+  taken_back.written = 0;
+  progress_.subtract(taken_back);
+  rejects_.discard(object.index);
+  object.deferred_rows = 0;
 }
 
 // One attempt at one version of an object; returns when all its blocks have been taken.

@@ -68,6 +68,8 @@ class Pipeline {
   Task<void> read_listing(Which which);
   Task<void> read_page(std::vector<ListedObject> page, std::uint64_t& index, Which which);
   Task<void> read_skipped();
+  void listing_failed(Error error, Which which);
+  void take_back(ObjectState& object);
   Task<void> read_object(std::shared_ptr<ObjectState> object, Budget::Lease place);
   Task<Ending> read_attempt(std::shared_ptr<ObjectState> object);
   Task<Ending> read_blocks(std::shared_ptr<ObjectState> object, std::shared_ptr<Splitter> splitter,
@@ -112,7 +114,8 @@ class Pipeline {
     std::uint64_t index;
     std::uint64_t attempt;
   };
-  std::vector<Abandoned> abandoned_;  // attempts that were begun anew
+  std::vector<Abandoned> abandoned_;                            // attempts that were begun anew
+  std::vector<std::shared_ptr<ObjectState>> to_be_read_again_;  // see ObjectState::left_out
 };
 
 }  // namespace dataflow::pipeline

@@ -167,6 +167,49 @@ TEST_F(PipelineTest, ALineThatGaveWayToOneThatIsGoneIsWrittenByTheNextRun) {
   EXPECT_EQ(load({"*"}).objects_skipped, 2u);
 }
 
+TEST_F(PipelineTest, ALineThatGaveWayIsToldAlsoWhereItsFileWasSkipped) {
+  options_.deferred_bytes = 0;
+  const std::string two = line(2, "two");
+  fetch_->put("0", line(1, "from 0"));
+  fetch_->put("a", two);
+  load({"*"});
+  fetch_->put("a", line(1, "gone") + two);
+  bool replaced = false;
+  fetch_->before_read = [&](const Object& object, std::uint64_t offset) -> Result<void> {
+    if (object.name == "a" && offset > 0 && !std::exchange(replaced, true)) {
+      fetch_->put("a", two);
+      return fail(ErrorCode::kConflict, "changed");
+    }
+    return {};
+  };
+  fetch_->piece = 32;
+  options_.block_bytes = 32;
+  const Summary summary = load({"*"});
+  EXPECT_TRUE(replaced);
+  if (titles().at(1) == "gone") {
+    ASSERT_EQ(summary.errors.size(), 1u);
+    EXPECT_EQ(summary.errors[0].code, ErrorCode::kConflict);
+  }
+  EXPECT_TRUE(load({"*"}).errors.empty());
+  EXPECT_EQ(titles(), (Titles{{1, "from 0"}, {2, "two"}}));
+}
+
+// What may belong to a file that could not be read is left to the next run.
+TEST_F(PipelineTest, AFileThatIsWantedAndCannotBeReadKeepsItsRows) {
+  fetch_->put("a", line(1, "from a"));
+  fetch_->put("b", line(1, "from b"));
+  load({"*"});
+  fetch_->put("a", line(1, "new"));
+  fetch_->before_read = [](const Object& object, std::uint64_t) -> Result<void> {
+    if (object.name == "b") return fail(ErrorCode::kUnavailable, "down");
+    return {};
+  };
+  EXPECT_EQ(load({"*"}).errors.size(), 1u);
+  EXPECT_EQ(titles(), (Titles{{1, "from b"}}));
+  fetch_->before_read = nullptr;
+  EXPECT_EQ(load({"*"}).counts.written, 0u);
+}
+
 // Asks the cache when the flag is set.
 Task<Result<void>> find_after(std::atomic<bool>* flag, Cache* cache, std::span<const ProductId> ids,
                               std::span<CacheEntry> entries) {

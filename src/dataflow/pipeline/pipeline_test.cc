@@ -357,6 +357,55 @@ INSTANTIATE_TEST_SUITE_P(Runs, FilesThatEvolve,
                                          Evolution{4, 1000, true, 5}, Evolution{4, 1, true, 6},
                                          Evolution{4, 1, true, 7}, Evolution{4, 2, false, 8}));
 
+TEST_F(PipelineTest, FilesThatOverlapComeToRestAlsoWithoutRoomToWait) {
+  options_.deferred_bytes = 0;
+  std::string a = "broken\n", b;
+  for (ProductId id = 0; id < 100; ++id) {
+    a += line(id, "from a");
+    b += line(id, "from b");
+  }
+  fetch_->put("a", a);
+  fetch_->put("b", b);
+  load({"*"});
+  fetch_->put("a", a + line(1'000, "one more"));
+  for (const std::uint64_t written : {1u, 0u}) {
+    const Summary summary = load({"*"});
+    EXPECT_EQ(summary.counts.written, written);
+    EXPECT_EQ(summary.counts.lines, 202u) << "a was read twice, and is counted once";
+    EXPECT_EQ(summary.counts.superseded, 100u);
+    EXPECT_EQ(summary.counts.rejected, 1u);
+    EXPECT_EQ(content(options_.rejects), "broken\n");
+    EXPECT_EQ(titles().at(7), "from b");
+    EXPECT_EQ(titles().at(1'000), "one more");
+  }
+}
+
+TEST_F(PipelineTest, ADryRunTellsWhatARunWouldDoWhereFilesOverlap) {
+  fetch_->put("a", line(1, "from a"));
+  fetch_->put("b", line(1, "from b") + line(2, "two"));
+  load({"*"});
+  options_.dry_run = true;
+  const Summary dry = load({"*"});
+  EXPECT_EQ(dry.counts.changed, 0u);
+  EXPECT_EQ(dry.counts.superseded, 1u);
+}
+
+// A file that was loaded before and is gone when its neighbours are listed once more.
+TEST_F(PipelineTest, ASourceThatCannotBeListedAgainIsToldAndTheRestIsWritten) {
+  fetch_->put("a", line(1, "from a"));
+  fetch_->put("b", line(1, "from b"));
+  fetch_->put("c", line(3, "three"));
+  load({"a", "b", "c"});
+  fetch_->put("a", line(1, "new") + line(2, "two"));
+  fetch_->before_read = [this](const Object&, std::uint64_t) -> Result<void> {
+    fetch_->remove("c");
+    return {};
+  };
+  const Summary summary = load({"a", "b", "c"});
+  EXPECT_EQ(summary.errors.size(), 1u);
+  EXPECT_EQ(titles(), (Titles{{1, "from b"}, {2, "two"}, {3, "three"}}));
+}
+
 TEST_F(PipelineTest, AWantedFileThatIsNotListedAnyMoreDoesNotHoldUpTheRun) {
   fetch_->put("a", line(1, "one"));
   fetch_->put("b", line(1, "from b"));

@@ -117,6 +117,18 @@ void RowStage::note_displaced(const Work& work, std::span<const Claims::Claim> c
   displaced_.merge(displacing);
 }
 
+// The same where the other object was skipped, and so has claimed nothing.
+void RowStage::note_taken_from_skipped(const Work& work, std::span<const RowOnItsWay> rows) {
+  for (const auto& row : rows) {
+    const CacheEntry& entry = row.entry;
+    if (entry.state != CacheEntry::State::kStored || entry.owner == work.object->id) continue;
+    if (!catalogue_.is_skipped(entry.owner)) continue;
+    std::lock_guard lock(displaced_mutex_);
+    displaced_.insert(LineOrder::attempt_of(row.claim.order));
+    return;
+  }
+}
+
 bool RowStage::has_displaced(std::uint64_t object, std::uint64_t attempt) {
   std::lock_guard lock(displaced_mutex_);
   return displaced_.contains(LineOrder::attempt_of(LineOrder::pack(object, attempt, 0)));
@@ -137,8 +149,13 @@ void RowStage::decide(Work& work, bool may_defer) {
   going_on.reserve(work.rows.size());
   for (std::size_t i = 0; i < work.rows.size(); ++i) {
     RowOnItsWay& row = work.rows[i];
+    // An object is read once more when all that was written of it has been remembered.
+    const bool settled =
+        work.object->is_read_again &&
+        LineOrder::attempt_of(row.claim.other) < LineOrder::attempt_of(row.claim.order) &&
+        LineOrder::object_of(row.claim.other) == work.object->index;
     CompareFacts facts;
-    facts.replaces_written = row.replaces_written();
+    facts.replaces_written = row.replaces_written() && !settled;
     facts.may_defer = may_defer;
     facts.recordable = work.object->recordable();
     if (row.entry.state == CacheEntry::State::kStored) {
@@ -146,8 +163,13 @@ void RowStage::decide(Work& work, bool may_defer) {
       facts.owner = catalogue_.where(row.entry.owner, work.object->id, work.object->index, differs);
     }
     row.action = compare(row.row->fingerprint, row.entry, facts);
-    if (row.action == Action::kDefer && !defer(work, row)) row.action = Action::kChange;
-    if (row.action == Action::kDefer) continue;
+    if (row.action == Action::kDefer) {
+      if (defer(work, row)) continue;
+      // No room. Written, it would be replaced by the other one; and again at the next run.
+      const bool left_out = facts.owner == OwnerIs::kSkippedLater && facts.recordable;
+      row.action = left_out ? Action::kDrop : Action::kChange;
+      if (left_out) work.object->left_out = true;
+    }
     if (row.action == Action::kDrop) {
       ++work.counts.superseded;
       work.object->complete = false;
@@ -259,7 +281,9 @@ Task<Result<void>> RowStage::take_deferred() {
     if (!stale) {
       co_await look_up(work);
       decide(work, false);
-      auto applied = co_await apply(work);
+      Result<void> applied;
+      if (options_.dry_run) applied = leave_superseded_out(work);
+      if (applied) applied = co_await apply(work);
       if (!applied) {
         work.object->complete = false;
         co_return std::unexpected(std::move(applied.error()));
@@ -271,6 +295,24 @@ Task<Result<void>> RowStage::take_deferred() {
     begin = end;
   }
   co_return Result<void>();
+}
+
+// What a dry run would find out only when it writes: rows that waited for a later line which came.
+Result<void> RowStage::leave_superseded_out(Work& work) {
+  std::vector<Claims::Claim> claims;
+  for (const auto& row : work.rows) claims.push_back(row.claim);
+  auto marked = claims_.mark_written(claims);
+  if (!marked) return marked;
+  std::vector<RowOnItsWay> last;
+  for (std::size_t i = 0; i < work.rows.size(); ++i) {
+    if (work.rows[i].is_to_be_written() && claims[i].verdict == Claims::Verdict::kSuperseded) {
+      ++work.counts.superseded;
+    } else {
+      last.push_back(work.rows[i]);
+    }
+  }
+  work.rows = std::move(last);
+  return {};
 }
 
 // Writes what is to be written and hands over what changes hands.
@@ -350,6 +392,7 @@ Task<Result<void>> RowStage::write(Work& work) {
     replaces_written = replaces_written || work.rows[i].replaces_written();
     last.push_back(work.rows[i]);
   }
+  note_taken_from_skipped(work, last);
   work.rows = std::move(last);
   if (work.rows.empty()) co_return Result<void>();
   if (replaces_written) co_await tickets_.wait_before(ticket.number());
