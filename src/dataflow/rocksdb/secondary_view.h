@@ -40,6 +40,8 @@ class SecondaryView {
  private:
   explicit SecondaryView(std::string path);
   Result<std::string> read_meta(std::string_view key) const;
+  // Takes what the writer has added; false where that was not possible.
+  bool follow();
   bool may_hide_newer_rows(const std::vector<std::string>& logs_before);
 
   const std::string path_;
@@ -48,6 +50,7 @@ class SecondaryView {
   std::vector<::rocksdb::ColumnFamilyHandle*> families_;
   // How many rows from logs are in memory, and the logs that they may have come from.
   std::uint64_t rows_in_memory_ = 0;
+  std::uint64_t version_ = 0;  // of what is known of the products' tables and rows
   std::vector<std::string> their_logs_;
 };
 

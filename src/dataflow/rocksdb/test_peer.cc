@@ -73,6 +73,7 @@ class Conversation {
       return std::to_string(version_of(*product).value_or(-1));
     }
     if (command == "table") return table();
+    if (command == "products_table") return products_table();
     words >> count;
     if (command == "remember") return remember(first, count);
     std::size_t batch = count;
@@ -149,6 +150,12 @@ class Conversation {
       if (!put) return std::unexpected(put.error());
     }
     return "filled";
+  }
+
+  Result<std::string> products_table() {
+    const auto status = database_->db().Flush({}, database_->family(Family::kProducts));
+    if (!status.ok()) return fail(ErrorCode::kInternal, status.ToString());
+    return "written";
   }
 
   Result<std::string> table() {
