@@ -75,7 +75,8 @@ Result<void> use_key(SSL_CTX* tls, const std::string& file) {
     return wrong("http.key_file", file,
                  "expected a private key in PEM (-----BEGIN PRIVATE KEY-----)", last_words());
   }
-  if (SSL_CTX_use_PrivateKey(tls, key.get()) == 1) return {};
+  // A key of another kind than the certificate's is only refused by the second.
+  if (SSL_CTX_use_PrivateKey(tls, key.get()) == 1 && SSL_CTX_check_private_key(tls) == 1) return {};
   return wrong("http.key_file", file, "is not the key of the certificate in http.cert_file",
                last_words());
 }

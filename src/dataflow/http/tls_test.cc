@@ -215,6 +215,12 @@ TEST(LoadTls, WhateverIsWrongIsNamedAndNothingOfTheKeyIsShown) {
   make_certificate(other, "b");
   EXPECT_THAT(refused({good.cert_file, other.key_file}),
               HasSubstr("is not the key of the certificate in http.cert_file"));
+  make_certificate(other, "rsa", 3'600, nullptr, true);
+  ASSERT_TRUE(load_tls(other));
+  for (const auto& [cert, key] : {std::pair(good, other), std::pair(other, good)}) {
+    EXPECT_THAT(refused({cert.cert_file, key.key_file}),
+                HasSubstr("is not the key of the certificate in http.cert_file"));
+  }
 }
 
 TEST(LoadTls, AnExpiredCertificateIsSaid) {

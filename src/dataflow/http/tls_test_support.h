@@ -22,8 +22,9 @@ namespace dataflow::http {
 
 // Writes a key and a certificate signed by it. `passphrase`: the key is encrypted with it.
 inline void make_certificate(const TlsFiles& files, const std::string& common_name,
-                             long valid_seconds = 3'600, const char* passphrase = nullptr) {
-  EVP_PKEY* key = EVP_EC_gen("P-256");
+                             long valid_seconds = 3'600, const char* passphrase = nullptr,
+                             bool is_rsa = false) {
+  EVP_PKEY* key = is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
