@@ -92,14 +92,8 @@ Task<bool> Connection::handshake() {
 Task<Connection::Incoming> Connection::read_request() {
   parser_.emplace(worker_.options(), target_);
   bad_ = {};
-  if (input_.size() > 0) {
-    enter(Phase::kReading, worker_.options().header_timeout);
-  } else if (worker_.draining()) {
-    co_return Incoming::kGone;
-  } else {
-    const auto& options = worker_.options();
-    enter(Phase::kIdle, first_request_ ? options.header_timeout : options.idle_timeout);
-  }
+  const auto& options = worker_.options();
+  enter(Phase::kIdle, first_request_ ? options.header_timeout : options.idle_timeout);
   began_ = Clock::now();
   while (true) {
     const auto data = input_.cdata();
@@ -107,6 +101,12 @@ Task<Connection::Incoming> Connection::read_request() {
     const auto progress =
         parser_->parse({static_cast<const char*>(data.data()), data.size()}, consumed);
     input_.consume(consumed);
+    // Empty lines before it are no request (RFC 9112, 2.2).
+    if (phase_ == Phase::kIdle && parser_->started()) {
+      enter(Phase::kReading, options.header_timeout);
+      began_ = Clock::now();
+    }
+    if (phase_ == Phase::kIdle && worker_.draining()) co_return Incoming::kGone;
     if (progress == RequestParser::Progress::kDone) co_return Incoming::kRequest;
     if (progress == RequestParser::Progress::kBad) {
       bad_ = parser_->bad();
@@ -132,10 +132,6 @@ Task<bool> Connection::read_some() {
   const auto [error, received] = co_await stream_.read_some(space);
   if (error) co_return false;
   input_.commit(received);
-  if (phase_ == Phase::kIdle) {
-    enter(Phase::kReading, worker_.options().header_timeout);
-    began_ = Clock::now();
-  }
   co_return true;
 }
 

@@ -50,6 +50,29 @@ TEST_F(ServerTest, CallsThatTheStoreNeverAnsweredKeepTheirSlots) {
   held_.release();
 }
 
+// An empty line after a request is none: the connection is idle, and closed without a word.
+TEST_F(ServerTest, AnEmptyLineIsNoSlowRequest) {
+  options_.header_timeout = std::chrono::milliseconds(50);
+  options_.idle_timeout = std::chrono::milliseconds(400);
+  start();
+  auto client = connect();
+  client.send(std::string(kGet42) + "\r\n");
+  EXPECT_EQ(client.read_answer().value_or(Answer{}).status, 200);
+  client.send("\r\n");
+  EXPECT_TRUE(client.closed()) << client.input();
+}
+
+TEST_F(ServerTest, ADrainDoesNotWaitForWhatFollowsAnEmptyLine) {
+  start();
+  auto client = connect();
+  client.send(std::string(kGet42) + "\r\n");
+  EXPECT_EQ(client.read_answer().value_or(Answer{}).status, 200);
+  const auto begin = std::chrono::steady_clock::now();
+  server_->stop();
+  EXPECT_EQ(server_->wait(), 0u);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, options_.drain_timeout);
+}
+
 TEST_F(ServerTest, ASlowRequestIs408) {
   options_.header_timeout = milliseconds(50);
   start();
