@@ -194,10 +194,26 @@ void Reading::refuse(const toml::source_region& where, const std::string& what) 
                            std::to_string(where.begin.column) + ": " + what});
 }
 
+// Whether the line names a setting whose value is never shown, as the parser's words would do.
+bool is_line_of_a_secret(std::string_view text, std::size_t line) {
+  for (; line > 1; --line) {
+    const std::size_t end = text.find('\n');
+    if (end == text.npos) return false;
+    text.remove_prefix(end + 1);
+  }
+  text = text.substr(0, text.find('\n'));
+  return std::ranges::any_of(settings(), [&](const Setting& setting) {
+    return setting.is_secret && text.find(setting.key) != text.npos;
+  });
+}
+
 void Reading::read_file(std::string_view text) {
   const toml::parse_result parsed = toml::parse(text, file_);
   if (!parsed) {
-    refuse(parsed.error().source(), "not TOML: " + std::string(parsed.error().description()));
+    const toml::source_region& where = parsed.error().source();
+    const bool is_secret = is_line_of_a_secret(text, where.begin.line);
+    refuse(where, "not TOML: " + (is_secret ? std::string("expected text in quotes")
+                                            : std::string(parsed.error().description())));
     return;
   }
   for (const auto& [name, node] : parsed.table()) read_section(name, node);

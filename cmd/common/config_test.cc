@@ -290,6 +290,16 @@ TEST(Config, SecretsAreNotShown) {
   EXPECT_THAT(number, Not(HasSubstr("geheim")));
 }
 
+TEST(Config, SecretsThatAreNoTomlAreNotShown) {
+  for (const char* secret :
+       {"12345678901234567890", "0xDEADBEEFDEADBEEFDEADBEEF", "trustno1", "'a' b"}) {
+    const std::string told = bad(std::string("[cassandra]\nport = 1\npass = ") + secret);
+    EXPECT_THAT(told, HasSubstr("test.conf:3:"));
+    EXPECT_THAT(told, HasSubstr("not TOML: expected text in quotes"));
+    EXPECT_THAT(told, Not(HasSubstr(std::string(secret).substr(0, 4)))) << told;
+  }
+}
+
 TEST(Config, BrokenTomlIsPlaced) {
   EXPECT_THAT(bad("[redis]\naddr = 'x"), HasSubstr("test.conf:2:"));
   EXPECT_THAT(bad("[redis]\ndb = 1\ndb = 2"), HasSubstr("test.conf:3:"));
