@@ -87,6 +87,14 @@ impl IntoReply for Failure<'_> {
                 cause,
             );
         }
+        // EMFILE, ENFILE: nothing is wrong with the servers.
+        if cause.contains("os error 24)") || cause.contains("os error 23)") {
+            return Reply::error(
+                Status::Unavailable,
+                format!("no connection to Cassandra ({hosts}) can be opened: allow more open files (ulimit -n)"),
+                cause,
+            );
+        }
         let (status, message) = match verdict(&self.problem) {
             Verdict::Refused(says) => {
                 (Status::Invalid, format!("Cassandra ({hosts}) refuses this: {says}"))
