@@ -2,8 +2,10 @@
 //
 // RocksDB's secondary instance (7.8) does the work; what it lacks is here: it does not notice that
 // the database was made anew at the same place, and rows that it took from a log stay in front of
-// newer ones when that log was written into tables and deleted before it had read its end, as long
-// as no newer log brings rows. After both, catch_up() says that the view has to be opened again.
+// newer ones when the products of that log were written into tables before it had read its end,
+// whether the log was deleted or only passed over, as long as no newer one brings rows. After both,
+// catch_up() says that the view has to be opened again. A log that is deleted between the reading
+// of the manifest and its own would be missed: it reads once more.
 //
 // Thread safety: catch_up() is called by one thread; the others read meanwhile.
 #pragma once
