@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iterator>
 #include <utility>
 
 #include "dataflow/rocksdb/folder.h"
@@ -61,14 +60,16 @@ Result<std::shared_ptr<SecondaryView>> SecondaryView::open(const std::string& pa
                                             &view->families_, &db);
     view->db_.reset(db);
     if (!status.ok()) continue;
-    // A log that went after the manifest was read and before the logs were has its rows in tables
-    // that the manifest did not name yet.
-    if (!std::ranges::includes(logs_in(path), logs_before) && !view->follow()) continue;
+    const auto logs = logs_in(path);
+    if (!std::ranges::includes(logs, logs_before)) {
+      status = ::rocksdb::Status::TryAgain("its logs go while they are read");
+      continue;
+    }
     const auto format = view->read_meta(kFormatKey);
     if (!format) return std::unexpected(format.error());
     if (*format != kFormat && !format->empty()) return other_format(path, *format);
     if (format->empty()) return not_there(path);
-    (void)view->may_hide_newer_rows(logs_before);
+    (void)view->may_hide_newer_rows(logs);
     return view;
   }
   // A database that is just being made has no families yet.
@@ -88,20 +89,15 @@ SecondaryView::~SecondaryView() {
 SecondaryView::State SecondaryView::catch_up() {
   if (folder_identity(path_) != identity_) return State::kOutdated;
   const auto logs_before = logs_in(path_);
-  if (!follow()) return State::kOutdated;
-  return may_hide_newer_rows(logs_before) ? State::kOutdated : State::kCurrent;
+  if (!db_->TryCatchUpWithPrimary().ok()) return State::kOutdated;
+  const auto logs = logs_in(path_);
+  // A log that went after the manifest was read and before the logs were has its rows in tables
+  // that the manifest did not name yet.
+  if (!std::ranges::includes(logs, logs_before)) return State::kOutdated;
+  return may_hide_newer_rows(logs) ? State::kOutdated : State::kCurrent;
 }
 
-bool SecondaryView::follow() {
-  for (int attempt = 0; attempt < kOpenAttempts; ++attempt) {
-    const auto logs_before = logs_in(path_);
-    if (!db_->TryCatchUpWithPrimary().ok()) return false;
-    if (std::ranges::includes(logs_in(path_), logs_before)) return true;
-  }
-  return false;
-}
-
-bool SecondaryView::may_hide_newer_rows(const std::vector<std::string>& logs_before) {
+bool SecondaryView::may_hide_newer_rows(const std::vector<std::string>& logs) {
   using Properties = ::rocksdb::DB::Properties;
   std::uint64_t rows = 0;
   std::uint64_t version = 0;
@@ -110,7 +106,6 @@ bool SecondaryView::may_hide_newer_rows(const std::vector<std::string>& logs_bef
     return true;
   }
   const bool is_other_version = std::exchange(version_, version) != version;
-  const auto logs = logs_in(path_);
   if (rows == rows_in_memory_) {
     // No new rows: the old ones are safe as long as each log that they may have come from is there,
     // for what is at its end will still be read; unless the writer has put all of it into tables
@@ -118,8 +113,7 @@ bool SecondaryView::may_hide_newer_rows(const std::vector<std::string>& logs_bef
     return rows > 0 && (is_other_version || !std::ranges::includes(logs, their_logs_));
   }
   rows_in_memory_ = rows;
-  their_logs_.clear();
-  std::ranges::set_union(logs_before, logs, std::back_inserter(their_logs_));
+  their_logs_ = logs;
   return false;
 }
 

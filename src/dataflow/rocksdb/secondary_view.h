@@ -3,9 +3,9 @@
 // RocksDB's secondary instance (7.8) does the work; what it lacks is here: it does not notice that
 // the database was made anew at the same place, and rows that it took from a log stay in front of
 // newer ones when the products of that log were written into tables before it had read its end,
-// whether the log was deleted or only passed over, as long as no newer one brings rows. After both,
-// catch_up() says that the view has to be opened again. A log that is deleted between the reading
-// of the manifest and its own would be missed: it reads once more.
+// whether the log was deleted or only passed over, as long as no newer one brings rows; and it
+// misses a log that is deleted between the reading of the manifest and its own. After each of these
+// catch_up() says that the view has to be opened again.
 //
 // Thread safety: catch_up() is called by one thread; the others read meanwhile.
 #pragma once
@@ -42,9 +42,8 @@ class SecondaryView {
  private:
   explicit SecondaryView(std::string path);
   Result<std::string> read_meta(std::string_view key) const;
-  // Takes what the writer has added; false where that was not possible.
-  bool follow();
-  bool may_hide_newer_rows(const std::vector<std::string>& logs_before);
+  // `logs`: those that are there, and were when they were read.
+  bool may_hide_newer_rows(const std::vector<std::string>& logs);
 
   const std::string path_;
   std::string identity_;  // folder_identity() of what was opened

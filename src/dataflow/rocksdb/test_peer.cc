@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <initializer_list>
 #include <iostream>
 #include <memory>
 #include <numeric>
@@ -72,8 +73,8 @@ class Conversation {
       if (!product) return std::unexpected(product.error());
       return std::to_string(version_of(*product).value_or(-1));
     }
-    if (command == "table") return table();
-    if (command == "products_table") return products_table();
+    if (command == "table") return table({Family::kMeta, Family::kProducts, Family::kRows});
+    if (command == "products_table") return table({Family::kProducts});
     words >> count;
     if (command == "remember") return remember(first, count);
     std::size_t batch = count;
@@ -152,14 +153,8 @@ class Conversation {
     return "filled";
   }
 
-  Result<std::string> products_table() {
-    const auto status = database_->db().Flush({}, database_->family(Family::kProducts));
-    if (!status.ok()) return fail(ErrorCode::kInternal, status.ToString());
-    return "written";
-  }
-
-  Result<std::string> table() {
-    for (const Family family : {Family::kMeta, Family::kProducts, Family::kRows}) {
+  Result<std::string> table(std::initializer_list<Family> families) {
+    for (const Family family : families) {
       const auto status = database_->db().Flush({}, database_->family(family));
       if (!status.ok()) return fail(ErrorCode::kInternal, status.ToString());
     }
