@@ -118,8 +118,8 @@ void RowStage::note_displaced(const Work& work, std::span<const Claims::Claim> c
 }
 
 // The same where the other object was skipped, and so has claimed nothing.
-void RowStage::note_taken_from_skipped(const Work& work, std::span<const RowOnItsWay> rows) {
-  for (const auto& row : rows) {
+void RowStage::note_taken_from_skipped(const Work& work) {
+  for (const auto& row : work.rows) {
     const CacheEntry& entry = row.entry;
     if (entry.state != CacheEntry::State::kStored || entry.owner == work.object->id) continue;
     if (!catalogue_.is_skipped(entry.owner)) continue;
@@ -282,7 +282,8 @@ Task<Result<void>> RowStage::take_deferred() {
       co_await look_up(work);
       decide(work, false);
       Result<void> applied;
-      if (options_.dry_run) applied = leave_superseded_out(work);
+      // A run would find out when it writes that the line they waited for came.
+      if (options_.dry_run) applied = mark_written(work);
       if (applied) applied = co_await apply(work);
       if (!applied) {
         work.object->complete = false;
@@ -297,16 +298,22 @@ Task<Result<void>> RowStage::take_deferred() {
   co_return Result<void>();
 }
 
-// What a dry run would find out only when it writes: rows that waited for a later line which came.
-Result<void> RowStage::leave_superseded_out(Work& work) {
+// Leaves what is to be written and is still the last of its id, and marks it.
+Result<void> RowStage::mark_written(Work& work) {
+  std::erase_if(work.rows, [](const RowOnItsWay& row) { return !row.is_to_be_written(); });
   std::vector<Claims::Claim> claims;
+  claims.reserve(work.rows.size());
   for (const auto& row : work.rows) claims.push_back(row.claim);
-  auto marked = claims_.mark_written(claims);
-  if (!marked) return marked;
+  if (auto marked = claims_.mark_written(claims); !marked) return marked;
+  note_displaced(work, claims);
   std::vector<RowOnItsWay> last;
+  last.reserve(work.rows.size());
   for (std::size_t i = 0; i < work.rows.size(); ++i) {
-    if (work.rows[i].is_to_be_written() && claims[i].verdict == Claims::Verdict::kSuperseded) {
+    if (claims[i].verdict == Claims::Verdict::kSuperseded) {
       ++work.counts.superseded;
+      if (LineOrder::object_of(claims[i].other) != work.object->index) {
+        work.object->complete = false;
+      }
     } else {
       last.push_back(work.rows[i]);
     }
@@ -367,34 +374,17 @@ Task<bool> RowStage::make_dirty(Work& work, bool replaces_written, WriteTime& ti
 }
 
 Task<Result<void>> RowStage::write(Work& work) {
-  std::erase_if(work.rows, [](const RowOnItsWay& row) { return !row.is_to_be_written(); });
-  if (work.rows.empty()) co_return Result<void>();
+  const auto is_to_be_written = [](const auto& row) { return row.is_to_be_written(); };
+  if (std::ranges::none_of(work.rows, is_to_be_written)) co_return Result<void>();
   // The ticket comes before the mark: whoever sees the mark and writes after us waits for this
   // ticket.
   const auto ticket = tickets_.take();
-  std::vector<Claims::Claim> claims;
-  claims.reserve(work.rows.size());
-  for (const auto& row : work.rows) claims.push_back(row.claim);
-  auto marked = claims_.mark_written(claims);
+  auto marked = mark_written(work);
   if (!marked) co_return std::unexpected(std::move(marked.error()));
-  note_displaced(work, claims);
-  bool replaces_written = false;
-  std::vector<RowOnItsWay> last;
-  last.reserve(work.rows.size());
-  for (std::size_t i = 0; i < work.rows.size(); ++i) {
-    if (claims[i].verdict == Claims::Verdict::kSuperseded) {
-      ++work.counts.superseded;
-      if (LineOrder::object_of(claims[i].other) != work.object->index) {
-        work.object->complete = false;
-      }
-      continue;
-    }
-    replaces_written = replaces_written || work.rows[i].replaces_written();
-    last.push_back(work.rows[i]);
-  }
-  note_taken_from_skipped(work, last);
-  work.rows = std::move(last);
   if (work.rows.empty()) co_return Result<void>();
+  note_taken_from_skipped(work);
+  const bool replaces_written =
+      std::ranges::any_of(work.rows, [](const RowOnItsWay& row) { return row.replaces_written(); });
   if (replaces_written) co_await tickets_.wait_before(ticket.number());
 
   WriteTime time = co_await clock_.next(0, replaces_written);
@@ -419,7 +409,6 @@ Task<Result<void>> RowStage::write(Work& work) {
   } else {
     work.object->complete = false;
   }
-  if (!saved) work.object->complete = false;
   co_return saved;
 }
 

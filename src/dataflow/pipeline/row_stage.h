@@ -55,8 +55,8 @@ class RowStage {
 
   Result<void> claim(Work& work, std::span<const Row> rows);
   void note_displaced(const Work& work, std::span<const Claims::Claim> claims);
-  void note_taken_from_skipped(const Work& work, std::span<const RowOnItsWay> rows);
-  Result<void> leave_superseded_out(Work& work);
+  void note_taken_from_skipped(const Work& work);
+  Result<void> mark_written(Work& work);
   Task<void> look_up(Work& work);
   void decide(Work& work, bool may_defer);
   void put_off_few(Work& work);
