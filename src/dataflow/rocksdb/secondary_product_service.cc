@@ -12,6 +12,12 @@
 #include "dataflow/rocksdb/secondary_view.h"
 
 namespace dataflow::rocksdb {
+namespace {
+
+// The writer may put rows into tables between the opening of a view and its first look.
+constexpr int kOpenAttempts = 20;
+
+}  // namespace
 
 // The thread that keeps the view fresh, and those who wait for it.
 class SecondaryProductService::Follower {
@@ -63,7 +69,7 @@ class SecondaryProductService::Follower {
       const View before = view_ ? *view_ : nullptr;
       const auto begun = Clock::now();
       lock.unlock();
-      Result<View> renewed = renew(before);
+      Result<View> renewed = renew(before, stop);
       lock.lock();
       std::swap(view_, renewed);
       renewed_ = begun;
@@ -75,9 +81,26 @@ class SecondaryProductService::Follower {
     }
   }
 
-  Result<View> renew(const View& before) const {
-    if (before && before->catch_up() == SecondaryView::State::kCurrent) return before;
-    return SecondaryView::open(path_, options_.block_cache_bytes);
+  // Those who read from `view` go on meanwhile, until it is too old.
+  Result<View> renew(View view, const std::stop_token& stop) const {
+    if (view && is_current(*view, stop)) return view;
+    for (int attempt = 1;; ++attempt) {
+      auto opened = SecondaryView::open(path_, options_.block_cache_bytes);
+      if (!opened || is_current(**opened, stop) || stop.stop_requested()) return opened;
+      if (attempt == kOpenAttempts) {
+        return fail(
+            ErrorCode::kUnavailable,
+            "the embedded database " + path_ + " changes faster than it can be opened; try again");
+      }
+    }
+  }
+
+  static bool is_current(SecondaryView& view, const std::stop_token& stop) {
+    auto state = SecondaryView::State::kBehind;
+    while (state == SecondaryView::State::kBehind && !stop.stop_requested()) {
+      state = view.catch_up();
+    }
+    return state == SecondaryView::State::kCurrent;
   }
 
   const SecondaryOptions options_;

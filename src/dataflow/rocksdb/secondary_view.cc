@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "dataflow/rocksdb/folder.h"
@@ -33,6 +34,18 @@ std::vector<std::string> logs_in(const std::string& path) {
   return logs;
 }
 
+// The number of the last table made, which says whether there are others. 0 where there is none.
+// (RocksDB's number for the version of a family also changes where nothing has.)
+std::uint64_t newest_table(::rocksdb::DB& db, ::rocksdb::ColumnFamilyHandle* family) {
+  ::rocksdb::ColumnFamilyMetaData about;
+  db.GetColumnFamilyMetaData(family, &about);
+  std::uint64_t newest = 0;
+  for (const auto& level : about.levels) {
+    for (const auto& table : level.files) newest = std::max(newest, table.file_number);
+  }
+  return newest;
+}
+
 std::unexpected<Error> not_there(const std::string& path) {
   return fail(ErrorCode::kUnavailable, "there is no embedded database " + path +
                                            " yet; run the job, it makes one and fills it");
@@ -60,16 +73,16 @@ Result<std::shared_ptr<SecondaryView>> SecondaryView::open(const std::string& pa
                                             &view->families_, &db);
     view->db_.reset(db);
     if (!status.ok()) continue;
-    const auto logs = logs_in(path);
-    if (!std::ranges::includes(logs, logs_before)) {
-      status = ::rocksdb::Status::TryAgain("its logs go while they are read");
-      continue;
-    }
     const auto format = view->read_meta(kFormatKey);
     if (!format) return std::unexpected(format.error());
     if (*format != kFormat && !format->empty()) return other_format(path, *format);
-    if (format->empty()) return not_there(path);
-    (void)view->may_hide_newer_rows(logs);
+    const auto logs = logs_in(path);
+    if (format->empty()) {
+      if (std::ranges::includes(logs, logs_before)) return not_there(path);
+      status = ::rocksdb::Status::TryAgain("its first log went while it was read");
+      continue;
+    }
+    (void)view->may_hide_newer_rows(logs_before, logs);
     return view;
   }
   // A database that is just being made has no families yet.
@@ -91,29 +104,33 @@ SecondaryView::State SecondaryView::catch_up() {
   const auto logs_before = logs_in(path_);
   if (!db_->TryCatchUpWithPrimary().ok()) return State::kOutdated;
   const auto logs = logs_in(path_);
+  if (may_hide_newer_rows(logs_before, logs)) return State::kOutdated;
   // A log that went after the manifest was read and before the logs were has its rows in tables
-  // that the manifest did not name yet.
-  if (!std::ranges::includes(logs, logs_before)) return State::kOutdated;
-  return may_hide_newer_rows(logs) ? State::kOutdated : State::kCurrent;
+  // that the manifest did not name yet: it does by now. A writer in a hurry lets logs go many times
+  // a second; to read on takes much less time than to open the view again.
+  return std::ranges::includes(logs, logs_before) ? State::kCurrent : State::kBehind;
 }
 
-bool SecondaryView::may_hide_newer_rows(const std::vector<std::string>& logs) {
-  using Properties = ::rocksdb::DB::Properties;
+bool SecondaryView::may_hide_newer_rows(const std::vector<std::string>& logs_before,
+                                        const std::vector<std::string>& logs) {
   std::uint64_t rows = 0;
-  std::uint64_t version = 0;
-  if (!db_->GetIntProperty(products(), Properties::kNumEntriesActiveMemTable, &rows) ||
-      !db_->GetIntProperty(products(), Properties::kCurrentSuperVersionNumber, &version)) {
+  if (!db_->GetIntProperty(products(), ::rocksdb::DB::Properties::kNumEntriesActiveMemTable,
+                           &rows)) {
     return true;
   }
-  const bool is_other_version = std::exchange(version_, version) != version;
+  const std::uint64_t table = newest_table(*db_, products());
+  const bool is_other_table = std::exchange(newest_table_, table) != table;
   if (rows == rows_in_memory_) {
     // No new rows: the old ones are safe as long as each log that they may have come from is there,
     // for what is at its end will still be read; unless the writer has put all of it into tables
-    // meanwhile (another version), so that the end is passed over.
-    return rows > 0 && (is_other_version || !std::ranges::includes(logs, their_logs_));
+    // meanwhile, so that the end is passed over.
+    return rows > 0 && (is_other_table || !std::ranges::includes(logs, their_logs_));
   }
+  // They may have come from a log that is gone by now, without those of a newer one that went
+  // before it: RocksDB deletes the newest first.
   rows_in_memory_ = rows;
-  their_logs_ = logs;
+  their_logs_.clear();
+  std::ranges::set_union(logs_before, logs, std::back_inserter(their_logs_));
   return false;
 }
 
