@@ -84,6 +84,8 @@ Task<void> Pipeline::read_skipped() {
   for (const auto& object : again) {
     if (stop_.stopped()) break;
     auto place = co_await objects_.acquire(1);
+    if (stop_.stopped()) break;
+    begin_again(*object);
     readers_.spawn(read_object(object, std::move(place)));
   }
   co_await readers_.wait();
@@ -249,10 +251,7 @@ Task<void> Pipeline::read_object(std::shared_ptr<ObjectState> object,
     const Ending ending = co_await read_attempt(object);
     if (ending == Ending::kWhole) {
       catalogue_.was_read(object->id);
-      if (!object->left_out || std::exchange(object->is_read_again, true)) break;
-      take_back(*object);
-      object->attempt = attempt + 1;
-      object->complete = true;
+      if (!object->left_out || object->is_read_again) break;
       std::lock_guard lock(mutex_);
       to_be_read_again_.push_back(object);
       co_return;
@@ -287,6 +286,14 @@ Task<void> Pipeline::read_object(std::shared_ptr<ObjectState> object,
     co_return;
   }
   co_await cache_.end_object(object->listed.object, *object->record_token);
+}
+
+// What the reading before found stays for as long as this one may not come.
+void Pipeline::begin_again(ObjectState& object) {
+  take_back(object);
+  ++object.attempt;
+  object.complete = true;
+  object.is_read_again = true;
 }
 
 // Not mixed: what an attempt counted and rejected is taken back. What it wrote is superseded by the

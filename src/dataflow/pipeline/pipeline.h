@@ -70,6 +70,7 @@ class Pipeline {
   Task<void> read_skipped();
   void listing_failed(Error error, Which which);
   void take_back(ObjectState& object);
+  void begin_again(ObjectState& object);
   Task<void> read_object(std::shared_ptr<ObjectState> object, Budget::Lease place);
   Task<Ending> read_attempt(std::shared_ptr<ObjectState> object);
   Task<Ending> read_blocks(std::shared_ptr<ObjectState> object, std::shared_ptr<Splitter> splitter,

@@ -9,6 +9,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <span>
@@ -259,6 +260,37 @@ TEST_F(PipelineTest, ABlockWhoseRejectsCannotBeKeptLeavesItsObjectUnknown) {
   EXPECT_EQ(again.objects_skipped, 0u);
   EXPECT_EQ(again.counts.rejected, 1u);
   EXPECT_EQ(titles().size(), 2u);
+}
+
+// a is to be read once more after b. The run ends before that: what a's one reading found counts.
+TEST_F(PipelineTest, WhatWasRejectedIsKeptWhereTheRunEndsBeforeTheSecondReading) {
+  options_.deferred_bytes = 0;
+  const std::string a = "broken\n" + line(1, "from a"), b = line(1, "from b");
+  fetch_->put("a", a);
+  fetch_->put("b", b);
+  load({"*"});
+  std::filesystem::remove(options_.rejects);
+  fetch_->put("a", a + line(2, "one more"));
+  bool replaced = false;
+  fetch_->before_read = [&](const Object& object, std::uint64_t) -> Result<void> {
+    if (object.name != "b" || std::exchange(replaced, true)) return {};
+    fetch_->put("b", b + line(3, "refused"));
+    return fail(ErrorCode::kConflict, "changed");
+  };
+  store_.after_row = [](const ProductView& product) -> Result<void> {
+    if (product.id == 3) return fail(ErrorCode::kUnavailable, "timeout");
+    return {};
+  };
+  const Summary summary = load({"*"});
+  EXPECT_TRUE(replaced);
+  EXPECT_EQ(summary.stop, Stop::kFailed);
+  EXPECT_EQ(fetch_->opens("a"), 2u) << "once in each run";
+  EXPECT_EQ(summary.counts.rejected, 1u);
+  EXPECT_EQ(content(options_.rejects), "broken\n");
+  fetch_->before_read = nullptr;
+  store_.after_row = nullptr;
+  EXPECT_EQ(load({"*"}).counts.rejected, 1u);
+  EXPECT_EQ(titles(), (Titles{{1, "from b"}, {2, "one more"}, {3, "refused"}}));
 }
 
 TEST_F(PipelineTest, AnObjectThatNeverComesToRestIsAnError) {
