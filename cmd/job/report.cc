@@ -1,11 +1,11 @@
 #include "cmd/job/report.h"
 
 #include <array>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
+
+#include "dataflow/pipeline/output_file.h"
 
 namespace dataflow::cmd {
 
@@ -84,22 +84,11 @@ std::string report_json(const pipeline::Summary& summary, double seconds) {
 }
 
 Result<void> write_report(const std::string& path, const std::string& text) {
-  const std::string part = path + ".part";
-  auto failed = [&](const char* what) {
-    const int number = errno;
-    std::remove(part.c_str());
-    return fail(ErrorCode::kUnavailable,
-                std::string("cannot ") + what + " the report " + path +
-                    "; name a file that can be written with -report FILE",
-                std::strerror(number));
-  };
-  std::ofstream file(part, std::ios::binary | std::ios::trunc);
-  if (!file) return failed("create");
-  file << text;
-  file.close();
-  if (!file) return failed("write");
-  if (std::rename(part.c_str(), path.c_str()) != 0) return failed("name");
-  return {};
+  auto file = pipeline::OutputFile::create(path, {"report", "-report"});
+  if (!file) return std::unexpected(std::move(file.error()));
+  if (auto done = (*file)->write(text); !done) return done;
+  if (auto done = (*file)->settle(); !done) return done;
+  return (*file)->take_name((*file)->target());
 }
 
 }  // namespace dataflow::cmd

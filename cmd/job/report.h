@@ -16,7 +16,8 @@ std::string summary_text(const pipeline::Summary& summary, double seconds);
 // objects_skipped; and, where there are any, errors.
 std::string report_json(const pipeline::Summary& summary, double seconds);
 
-// Writes the text to the file, whole or not at all. kUnavailable where that cannot be done.
+// Writes the text to the file, whole or not at all (see pipeline/output_file.h). kUnavailable where
+// that cannot be done.
 Result<void> write_report(const std::string& path, const std::string& text);
 
 // 2871 milliseconds: "2.871s".

@@ -1,0 +1,225 @@
+#include "dataflow/pipeline/output_file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+namespace dataflow::pipeline {
+
+namespace {
+
+constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr mode_t kMode = 0644;
+constexpr int kMostLinks = 40;   // as the kernel follows
+constexpr int kMostTries = 100;  // at a name that nothing has yet
+
+// Where a path leads, be it there or not: rename(2) would replace a link.
+std::filesystem::path end_of_links(std::filesystem::path path) {
+  std::error_code error;
+  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(path, error); ++i) {
+    const auto next = std::filesystem::read_symlink(path, error);
+    if (error) break;
+    path = path.parent_path() / next;
+  }
+  return path;
+}
+
+// The descriptor of this process's standard output or error, if that is what this is; or -1.
+int standard_stream(const struct stat& status) {
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+    struct stat own{};
+    if (::fstat(stream, &own) != 0) continue;
+    if (own.st_dev == status.st_dev && own.st_ino == status.st_ino) return stream;
+  }
+  return -1;
+}
+
+std::string path_of(int descriptor) { return "/proc/self/fd/" + std::to_string(descriptor); }
+
+}  // namespace
+
+Result<std::unique_ptr<OutputFile>> OutputFile::create(std::string path, Purpose purpose,
+                                                       Nameless nameless) {
+  std::unique_ptr<OutputFile> file(new OutputFile(std::move(path), purpose));
+  struct stat status{};
+  const bool exists = ::stat(file->path_.c_str(), &status) == 0;
+  // The kernel may refuse to follow a link that somebody else has laid (fs.protected_symlinks).
+  if (!exists && errno != ENOENT) return file->error("create");
+  const int stream = exists ? standard_stream(status) : -1;
+  bool opened = false;
+  if (stream >= 0) {
+    // Opened anew, a file would be written from its beginning, over what the stream has written.
+    file->straight_ = true;
+    file->target_ = file->path_;
+    file->descriptor_ = ::fcntl(stream, F_DUPFD_CLOEXEC, 0);
+    opened = file->descriptor_ >= 0;
+  } else if (exists && S_ISDIR(status.st_mode)) {
+    errno = EISDIR;
+  } else if (exists && !S_ISREG(status.st_mode)) {
+    opened = file->open_straight(S_ISFIFO(status.st_mode));
+  } else {
+    file->target_ = end_of_links(file->path_).string();
+    opened = (nameless == Nameless::kWherePossible && file->open_nameless()) || file->open_part();
+  }
+  if (!opened) return file->error("create");
+  return file;
+}
+
+Result<std::unique_ptr<OutputFile>> OutputFile::create_spool() const {
+  std::unique_ptr<OutputFile> spool(new OutputFile(path_, purpose_));
+  spool->target_ = target_;
+  if (straight_) {
+    std::error_code error;
+    spool->target_ = std::filesystem::temp_directory_path(error) / "dataflow-rejects";
+  }
+  if (!spool->open_nameless() && !spool->open_part()) return spool->error("create");
+  if (!spool->part_.empty()) ::unlink(std::exchange(spool->part_, "").c_str());
+  return spool;
+}
+
+std::string OutputFile::folder() const {
+  const auto folder = std::filesystem::path(target_).parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!part_.empty()) ::unlink(part_.c_str());
+}
+
+bool OutputFile::open_straight(bool is_pipe) {
+  straight_ = true;
+  target_ = path_;
+  const auto until = std::chrono::steady_clock::now() + kReaderPatience;
+  while (true) {
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (descriptor_ >= 0) return true;
+    // Its reader may come a little later.
+    if (errno != ENXIO || !is_pipe || std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+bool OutputFile::open_nameless() {
+  descriptor_ = ::open(folder().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kMode);
+  if (descriptor_ < 0) return false;
+  if (::access(path_of(descriptor_).c_str(), F_OK) == 0) return true;
+  ::close(std::exchange(descriptor_, -1));  // without /proc it could never have a name
+  return false;
+}
+
+bool OutputFile::open_part() {
+  for (int i = 0; i < kMostTries; ++i) {
+    std::string name = make_part_name();
+    descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+    if (descriptor_ >= 0) part_ = std::move(name);
+    if (descriptor_ >= 0 || errno != EEXIST) break;
+  }
+  return descriptor_ >= 0;
+}
+
+std::string OutputFile::make_part_name() const {
+  unsigned random = 0;
+  if (::getrandom(&random, sizeof random, 0) < 0) random = static_cast<unsigned>(::getpid());
+  std::array<char, 16> text;
+  std::snprintf(text.data(), text.size(), ".%08x.part", random);
+  return target_ + text.data();
+}
+
+Result<void> OutputFile::write(std::string_view text) {
+  buffer_.append(text);
+  return buffer_.size() < kBufferBytes ? Result<void>() : flush();
+}
+
+Result<void> OutputFile::write_line(std::string_view line) {
+  buffer_.append(line);
+  return write("\n");
+}
+
+Result<void> OutputFile::flush() {
+  std::size_t done = 0;
+  bool failed = false;
+  while (done < buffer_.size() && !failed) {
+    const std::ptrdiff_t n = write_some(std::string_view(buffer_).substr(done));
+    failed = n < 0 && errno != EINTR && errno != EAGAIN;
+    if (n > 0) done += static_cast<std::size_t>(n);
+  }
+  const int number = errno;
+  written_ += done;
+  buffer_.erase(0, done);
+  errno = number;
+  if (failed) return error("write");
+  return {};
+}
+
+std::ptrdiff_t OutputFile::write_some(std::string_view text) {
+  if (!straight_) return ::write(descriptor_, text.data(), text.size());
+  pollfd ready{descriptor_, POLLOUT, 0};
+  constexpr std::chrono::milliseconds kPatience = kReaderPatience;
+  const int n = ::poll(&ready, 1, static_cast<int>(kPatience.count()));
+  if (n == 0) errno = ENXIO;
+  if (n <= 0) return -1;
+  // As much as a pipe that is ready takes without waiting.
+  return ::write(descriptor_, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
+}
+
+Result<void> OutputFile::copy(std::uint64_t begin, std::uint64_t end, OutputFile& to) {
+  if (auto flushed = flush(); !flushed) return flushed;
+  std::array<char, kBufferBytes> piece;
+  while (begin < end) {
+    const auto want = std::min<std::uint64_t>(piece.size(), end - begin);
+    const ssize_t n = ::pread(descriptor_, piece.data(), want, static_cast<off_t>(begin));
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = EIO;
+    if (n <= 0) return error("read back");
+    if (auto done = to.write({piece.data(), static_cast<std::size_t>(n)}); !done) return done;
+    begin += static_cast<std::uint64_t>(n);
+  }
+  return {};
+}
+
+Result<void> OutputFile::settle(bool durable) {
+  if (auto flushed = flush(); !flushed || straight_) return flushed;
+  const bool synced = !durable || ::fdatasync(descriptor_) == 0;
+  if (!synced && errno != EINVAL && errno != ENOSYS) return error("write");
+  for (int i = 0; part_.empty(); ++i) {
+    std::string name = make_part_name();
+    if (::linkat(AT_FDCWD, path_of(descriptor_).c_str(), AT_FDCWD, name.c_str(),
+                 AT_SYMLINK_FOLLOW) == 0) {
+      part_ = std::move(name);
+    } else if (errno != EEXIST || i == kMostTries) {
+      return error("name");
+    }
+  }
+  return {};
+}
+
+Result<void> OutputFile::take_name(const std::string& name) {
+  if (straight_) return {};
+  if (::rename(part_.c_str(), name.c_str()) != 0) return error("name");
+  part_.clear();
+  return {};
+}
+
+std::unexpected<Error> OutputFile::error(std::string_view what) const {
+  const int number = errno;
+  std::string message = "cannot " + std::string(what) + " the " + std::string(purpose_.what) + " " +
+                        path_ + "; make room there or name another one with " +
+                        std::string(purpose_.flag) + " FILE";
+  return fail(ErrorCode::kUnavailable, std::move(message),
+              number == ENXIO ? "nobody reads it" : std::strerror(number));
+}
+
+}  // namespace dataflow::pipeline

@@ -1,0 +1,90 @@
+// OutputFile: a file that takes its name when it is whole.
+//
+// Until then what has the name is intact, whatever ends the process, and no two processes write
+// into one file: it has no name, and is gone with the process; where the file system has no files
+// without, it lies beside its path as PATH.<random>.part, which a process that is killed leaves
+// behind. Links are followed. What is there and is no regular file (a pipe, a device), or is this
+// process's standard output or error, is written straight into, as the lines come.
+//
+// Blocking; a pipe that nobody reads for kReaderPatience is an error. Used by one thread at a time.
+// Errors: kUnavailable, naming the path and the flag that names another.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "dataflow/error.h"
+
+namespace dataflow::pipeline {
+
+class OutputFile {
+ public:
+  static constexpr std::chrono::seconds kReaderPatience{10};
+
+  // What it is, for the messages.
+  struct Purpose {
+    std::string_view what;  // "report"
+    std::string_view flag;  // "-report"
+  };
+
+  // Whether the file may do without a name until it is whole. kNever is for tests.
+  enum class Nameless { kWherePossible, kNever };
+
+  static Result<std::unique_ptr<OutputFile>> create(std::string path, Purpose purpose,
+                                                    Nameless nameless = Nameless::kWherePossible);
+  // One that never takes a name, for what is only put by. It lies where this one will.
+  Result<std::unique_ptr<OutputFile>> create_spool() const;
+
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+  ~OutputFile();  // without its name, it is removed
+
+  const std::string& path() const { return path_; }      // as it was given
+  const std::string& target() const { return target_; }  // where that leads
+  std::string folder() const;                            // of that
+  bool is_straight() const { return straight_; }
+  std::uint64_t size() const { return written_ + buffer_.size(); }
+
+  // With a buffer; write_line adds the newline. After an error what was written is a beginning of
+  // what it should be.
+  Result<void> write(std::string_view text);
+  Result<void> write_line(std::string_view line);
+  Result<void> flush();
+
+  // Appends [begin, end) of this file to `to`. Not of one that is written straight.
+  Result<void> copy(std::uint64_t begin, std::uint64_t end, OutputFile& to);
+
+  // Everything is written and lies beside the path: all that may fail for want of room. `durable`:
+  // also where the machine loses its power then.
+  Result<void> settle(bool durable = false);
+
+  // After settle(): replaces what has the name. In folder().
+  Result<void> take_name(const std::string& name);
+
+  // The error of a system call on it that failed, with errno. `what`: "write", "name", ...
+  std::unexpected<Error> error(std::string_view what) const;
+
+ private:
+  OutputFile(std::string path, Purpose purpose) : path_(std::move(path)), purpose_(purpose) {}
+
+  // False, with errno, where that cannot be.
+  bool open_straight(bool is_pipe);
+  bool open_nameless();
+  bool open_part();
+
+  std::string make_part_name() const;
+  std::ptrdiff_t write_some(std::string_view text);
+
+  std::string path_, target_;
+  std::string part_;  // its name until it is whole; empty: none
+  Purpose purpose_;
+  int descriptor_ = -1;
+  bool straight_ = false;
+  std::string buffer_;
+  std::uint64_t written_ = 0;
+};
+
+}  // namespace dataflow::pipeline
