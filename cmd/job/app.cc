@@ -62,6 +62,17 @@ Task<void> watch_drain(int signal) {
   std::_Exit(kSignalBase + signal);
 }
 
+void tell_rejects(const pipeline::Summary& summary, const std::string& file) {
+  const auto& [lines, reasons, beside] = summary.rejects;
+  if (lines.empty()) return;
+  spdlog::warn("{} lines were rejected: they are in {}{}", summary.counts.rejected, lines,
+               reasons.empty() ? "" : ", why in " + reasons);
+  if (beside) {
+    spdlog::warn("{} was a source and not all was stored: it is left as it is; load it again",
+                 file);
+  }
+}
+
 }  // namespace
 
 App::App(JobArguments arguments)
@@ -159,11 +170,7 @@ Task<int> App::load() {
 
 int App::finish(const pipeline::Summary& summary, double seconds) {
   for (const Error& error : summary.errors) spdlog::error("{}", error.describe());
-  if (summary.rejects_written) {
-    spdlog::warn("{} lines were rejected: they are in {}, why in {}.reasons",
-                 summary.counts.rejected, arguments_.config.pipeline.rejects,
-                 arguments_.config.pipeline.rejects);
-  }
+  tell_rejects(summary, arguments_.config.pipeline.rejects);
   if (summary.stop == pipeline::Stop::kMaxErrors) {
     spdlog::error(
         "stopped: more than {} rejected lines; mend the source or allow more with -max-errors",

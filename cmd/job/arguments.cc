@@ -36,7 +36,7 @@ std::optional<int> parse_flags(Given& given, std::span<const char* const> argume
   flags.text("report", "FILE", given.report, "write the summary there as JSON");
   flags.text("rejects", "FILE", given.rejects,
              "where rejected lines go (default rejects.jsonl), their reasons beside it in "
-             "FILE.reasons");
+             "FILE.reasons; a pipe or device is written straight into, without reasons");
   flags.number("max-errors", "N", given.max_errors, 0, UINT64_MAX,
                "rejected lines that are borne; one more stops the run (default 1000)");
   flags.yes("no-cache", given.no_cache, "neither ask nor tell the cache: write every row");

@@ -1,5 +1,10 @@
 """Goal: exactly the bad lines are rejected, each with its reason and place; every good line is stored; rejects can be mended."""
 import json
+import os
+import subprocess
+import threading
+
+import pytest
 
 import harness
 
@@ -135,3 +140,107 @@ def test_max_errors(embedded):
     assert embedded.job("-max-errors", 3, path, code=1).rejected == 3
     path.write_text("x\ny\nz\nw\n" + harness.line(1, "one"))
     assert "max-errors" in embedded.job("-max-errors", 3, path, code=3).err
+
+
+def both_rejects(setup):
+    return (setup.folder / "rejects.jsonl").read_bytes(), (setup.folder / "rejects.jsonl.reasons").read_bytes()
+
+
+@pytest.mark.parametrize("named", ["by its path", "by a pattern", "by a link", "as standard input"])
+def test_rejects_that_are_read_stay_until_all_of_them_are_stored(embedded, named):
+    """What was mended in the file is nowhere else: a run that stops must not replace it."""
+    bad = [f'{{"id": {k}, "titel": "title {k}"}}' for k in range(20)]
+    (embedded.folder / "a.jsonl").write_text("".join(line + "\n" for line in bad))
+    embedded.job("-max-errors", 20, "a.jsonl", code=1)
+    rejects = embedded.folder / "rejects.jsonl"
+    rejects.write_text("".join(line.replace("titel", "title") + "\n" for line in bad[:10]) + "".join(line + "\n" for line in bad[10:]))
+    (embedded.folder / "a.jsonl").unlink()
+    (embedded.folder / "link").symlink_to("rejects.jsonl")
+    source = {"by its path": "rejects.jsonl", "by a pattern": "*.jsonl", "by a link": "link", "as standard input": "-"}[named]
+
+    def load(max_errors, code):
+        with rejects.open("rb") as stdin:
+            process = embedded.start("-max-errors", max_errors, source, stdin=stdin)
+            _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+        assert process.returncode == code, err.decode()
+        return err.decode()
+
+    before = both_rejects(embedded)
+    err = load(3, code=3)
+    assert both_rejects(embedded) == before
+    beside = embedded.folder / "rejects.jsonl.incomplete-1"
+    assert beside.name in err and "left as it is" in err, err
+    assert set(beside.read_text().splitlines()) <= set(bad[10:])
+    assert len((embedded.folder / "rejects.jsonl.incomplete-1.reasons").read_text().splitlines()) == len(beside.read_text().splitlines())
+    load(20, code=1)
+    assert rejects.read_text().splitlines() == bad[10:], "what was mended is stored, the rest is to be mended"
+    with embedded.service() as address:
+        assert json.loads(harness.get(address, "/product/9")[2])["title"] == "title 9"
+
+
+def test_two_jobs_in_one_folder_keep_what_each_rejects(folder):
+    """The file is that of the job that ends last, whole, and so are its reasons."""
+    jobs = {}
+    for name in ("first", "second"):
+        setup = harness.Setup(folder, {"DATAFLOW_ROCKSDB_PATH": f"{name}.db"})
+        jobs[name] = setup.start("-max-errors", 100_000, "-", stdin=subprocess.PIPE)
+        jobs[name].stdin.write((f"a bad line of the {name} job\n" * 50_000 + harness.line(1, name)).encode())
+        jobs[name].stdin.flush()
+        with setup.service() as address:
+            harness.wait_for(lambda: harness.get(address, "/product/1")[0] == 200, "the job has rejected its lines")
+    for name in ("second", "first"):
+        _, err = jobs[name].communicate(timeout=harness.RUN_TIMEOUT_S)
+        assert jobs[name].returncode == 1, err.decode()
+        lines, reasons = both_rejects(setup)
+        assert lines == f"a bad line of the {name} job\n".encode() * 50_000
+        assert len(reasons.splitlines()) == 50_000
+    assert not [path for path in os.listdir(folder) if path.endswith(".part")]
+
+
+def test_rejects_and_report_go_where_links_lead(embedded):
+    (embedded.folder / "a.jsonl").write_text("bad\n")
+    (embedded.folder / "elsewhere").mkdir()
+    names = ("r", "r.reasons", "report.json")
+    for name in names:
+        (embedded.folder / name).symlink_to(f"elsewhere/{name}")
+    for _ in range(2):
+        process = embedded.start("-rejects", "r", "-report", "report.json", "a.jsonl")
+        _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+        assert process.returncode == 1, err.decode()
+        assert all((embedded.folder / name).is_symlink() for name in names)
+        assert sorted(os.listdir(embedded.folder / "elsewhere")) == sorted(names)
+        assert (embedded.folder / "r").read_text() == "bad\n"
+        assert json.loads((embedded.folder / "report.json").read_text())["rejected"] == 1
+
+
+def test_rejects_and_report_go_into_pipes_and_standard_output(embedded):
+    """Neither is replaced by a file. Standard output by a link of our own: a job that fails this test as root replaces it."""
+    (embedded.folder / "a.jsonl").write_text("bad\nworse\n")
+    read = {}
+
+    def reader(name):
+        read[name] = (embedded.folder / name).read_text()
+
+    readers = [threading.Thread(target=reader, args=(name,), daemon=True) for name in ("r", "report")]
+    for thread, name in zip(readers, ("r", "report")):
+        os.mkfifo(embedded.folder / name)
+        thread.start()
+    process = embedded.start("-rejects", "r", "-report", "report", "a.jsonl")
+    _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+    assert process.returncode == 1, err.decode()
+    assert (embedded.folder / "r").is_fifo() and (embedded.folder / "report").is_fifo()
+    for thread in readers:
+        thread.join(harness.WAIT_S)
+    assert read["r"] == "bad\nworse\n"
+    assert json.loads(read["report"])["rejected"] == 2
+    assert "a.jsonl: line 2, byte 4:" in err.decode(), "the reasons have no file"
+
+    (embedded.folder / "out").symlink_to("/proc/self/fd/1")
+    with (embedded.folder / "said").open("wb") as said:
+        process = embedded.start("-rejects", "out", "-report", "out", "a.jsonl", stdout=said)
+        _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+    assert process.returncode == 1, err.decode()
+    said = (embedded.folder / "said").read_text()
+    assert said.startswith("bad\nworse\nPipeline took") and json.loads(said[said.index("{"):])["rejected"] == 2
+    assert (embedded.folder / "out").is_symlink()
+    assert sorted(os.listdir(embedded.folder)) == ["a.jsonl", "dataflow.db", "out", "r", "report", "said"]

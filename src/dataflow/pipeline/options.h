@@ -10,7 +10,7 @@ namespace dataflow::pipeline {
 struct Options {
   bool dry_run = false;             // tell what would be done, write nothing to store or cache
   std::uint64_t max_errors = 1000;  // rejected lines that are borne; one more stops the run
-  std::string rejects = "rejects.jsonl";
+  std::string rejects = "rejects.jsonl";  // empty: they are counted and told of, and not kept
   std::size_t block_bytes = 256 * 1024;
   std::size_t max_line_bytes = 16 * 1024 * 1024;
   std::uint64_t max_inflated_bytes = std::uint64_t{64} << 30;  // of one compressed object

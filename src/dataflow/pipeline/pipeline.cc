@@ -32,7 +32,7 @@ Pipeline::Pipeline(Options options, Parts parts, boost::asio::any_io_executor ex
       executor_(std::move(executor)),
       cache_(parts_.cache, *parts_.store, parts_.warn),
       claims_(options_.claims_memory_bytes, parts_.make_spill),
-      rejects_(options_.rejects, options_.max_rejects_bytes),
+      rejects_(options_.rejects, options_.max_rejects_bytes, parts_.warn),
       rows_(options_, *parts_.store, cache_, catalogue_, claims_, progress_),
       objects_(options_.objects_in_flight),
       buffers_(options_.buffer_bytes),
@@ -153,10 +153,10 @@ Task<void> Pipeline::check_table() {
 
 Summary Pipeline::summary() {
   Summary summary;
-  if (auto written = rejects_.finish(); written) {
-    summary.rejects_written = *written;
+  if (auto kept = rejects_.finish(all_is_stored()); kept) {
+    summary.rejects = std::move(*kept);
   } else {
-    run_failed(std::move(written.error()));
+    run_failed(std::move(kept.error()));
   }
   summary.files = progress_.files;
   summary.objects_skipped = progress_.objects_skipped;
@@ -165,6 +165,11 @@ Summary Pipeline::summary() {
   std::lock_guard lock(mutex_);
   summary.errors = std::move(errors_);
   return summary;
+}
+
+bool Pipeline::all_is_stored() {
+  std::lock_guard lock(mutex_);
+  return !options_.dry_run && !stop_.stopped() && errors_.empty();
 }
 
 // Lists all sources and reads what is to be read: everything that is not known to be stored as it
@@ -211,6 +216,7 @@ Task<void> Pipeline::read_page(std::vector<ListedObject> page, std::uint64_t& in
     // page.
     const bool noted = catalogue_.note(object_id(page[i].object.name), first + i, stored[i]);
     stored[i] = stored[i] && noted;
+    rejects_.note_source(page[i].object);
   }
   if (!skipped_ones) claims_.expect(likely_rows(page, stored));
   for (std::size_t i = 0; i < page.size(); ++i) {

@@ -85,6 +85,7 @@ class Pipeline {
   void check_abandoned();
   void source_failed(const ObjectState& object, Error error);
   void run_failed(Error error);
+  bool all_is_stored();
   Summary summary();
 
   std::unique_ptr<Parser> borrow_parser();

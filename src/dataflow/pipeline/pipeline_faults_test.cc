@@ -262,6 +262,25 @@ TEST_F(PipelineTest, ABlockWhoseRejectsCannotBeKeptLeavesItsObjectUnknown) {
   EXPECT_EQ(titles().size(), 2u);
 }
 
+// What is in the rejects file is nowhere else, and not all of it may have been read.
+TEST_F(PipelineTest, ARejectsFileThatIsReadStaysWhereARunFails) {
+  std::ofstream(options_.rejects) << "broken\n";
+  fetch_->put(options_.rejects, "broken\n");
+  fetch_->put("b", line(2, "two"));
+  fetch_->before_read = [](const Object& object, std::uint64_t) -> Result<void> {
+    if (object.name == "b") return fail(ErrorCode::kUnavailable, "gone");
+    return {};
+  };
+  const Summary failed = load({options_.rejects, "b"});
+  EXPECT_EQ(failed.errors.size(), 1u);
+  EXPECT_TRUE(failed.rejects.beside);
+  EXPECT_NE(failed.rejects.lines, options_.rejects);
+  EXPECT_FALSE(std::filesystem::exists(options_.rejects + ".reasons"));
+  fetch_->before_read = nullptr;
+  EXPECT_EQ(load({options_.rejects, "b"}).rejects.lines, options_.rejects);
+  EXPECT_TRUE(std::filesystem::exists(options_.rejects + ".reasons"));
+}
+
 // a is to be read once more after b. The run ends before that: what a's one reading found counts.
 TEST_F(PipelineTest, WhatWasRejectedIsKeptWhereTheRunEndsBeforeTheSecondReading) {
   options_.deferred_bytes = 0;

@@ -452,7 +452,7 @@ TEST_F(PipelineTest, BadLinesAreKeptWithPlaceAndReason) {
   EXPECT_EQ(summary.counts.lines, 4u);
   EXPECT_EQ(summary.counts.rejected, 2u);
   EXPECT_EQ(summary.counts.written, 2u);
-  EXPECT_TRUE(summary.rejects_written);
+  EXPECT_EQ(summary.rejects.lines, options_.rejects);
   EXPECT_EQ(content(options_.rejects), "{broken\n{\"id\":-5,\"title\":\"x\"}\r\n");
   const std::string reasons = content(options_.rejects + ".reasons");
   EXPECT_EQ(std::count(reasons.begin(), reasons.end(), '\n'), 2);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataflow/error.h"
+#include "dataflow/pipeline/rejects.h"
 
 namespace dataflow::pipeline {
 
@@ -48,8 +49,8 @@ struct Summary {
   std::uint64_t objects_skipped = 0;  // not read, because unchanged
   Counts counts;
   Stop stop = Stop::kNone;
-  std::vector<Error> errors;     // sources and servers that failed for good
-  bool rejects_written = false;  // there is a rejects file
+  std::vector<Error> errors;  // sources and servers that failed for good
+  Rejects::Kept rejects;      // where the rejected lines are
 };
 
 }  // namespace dataflow::pipeline

@@ -1,13 +1,14 @@
 #include "dataflow/pipeline/rejects.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
+#include <chrono>
+#include <thread>
 
 #include "dataflow/pipeline/json_text.h"
 
@@ -15,77 +16,64 @@ namespace dataflow::pipeline {
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr OutputFile::Purpose kPurpose{"rejects file", "-rejects"};
+constexpr int kMostBeside = 1000;  // FILE.incomplete-N
 
-std::unexpected<Error> io_error(const std::string& path, std::string_view what) {
-  const int number = errno;
-  return fail(ErrorCode::kUnavailable,
-              "cannot " + std::string(what) + " the rejects file " + path +
-                  "; make room there or name another one with -rejects FILE",
-              std::strerror(number));
+// Held while lines and reasons take their names, so that those of two jobs do not mix. Somebody
+// else may lock the folder for long, and some file systems have no locks: then they do without.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& folder)
+      : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    constexpr std::chrono::seconds kPatience{5};
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() > until) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  ~FolderLock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+// A name that nothing had: an empty file has it now. Nothing where there is none.
+std::optional<std::string> name_beside(const std::string& path) {
+  for (int i = 1; i <= kMostBeside; ++i) {
+    std::string name = path + ".incomplete-" + std::to_string(i);
+    const int made = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (made >= 0) {
+      ::close(made);
+      return name;
+    }
+    if (errno != EEXIST) break;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
-// A file written from its beginning, with a buffer.
-class Rejects::File {
- public:
-  static Result<std::unique_ptr<File>> create(std::string path) {
-    const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (descriptor < 0) return io_error(path, "create");
-    return std::make_unique<File>(std::move(path), descriptor);
-  }
-  File(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() { ::close(descriptor_); }
-
-  const std::string& path() const { return path_; }
-  std::uint64_t size() const { return written_ + buffer_.size(); }
-
-  Result<void> write(std::string_view text) {
-    buffer_.append(text);
-    return buffer_.size() < kBufferBytes ? Result<void>() : flush();
-  }
-
-  Result<void> flush() {
-    std::string_view left = buffer_;
-    while (!left.empty()) {
-      const ssize_t n = ::write(descriptor_, left.data(), left.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return io_error(path_, "write");
-      left.remove_prefix(static_cast<std::size_t>(n));
-      written_ += static_cast<std::uint64_t>(n);
-    }
-    buffer_.clear();
-    return {};
-  }
-
-  // Appends [begin, end) of this file to `to`.
-  Result<void> copy(std::uint64_t begin, std::uint64_t end, File& to) {
-    if (auto flushed = flush(); !flushed) return flushed;
-    std::array<char, kBufferBytes> piece;
-    while (begin < end) {
-      const auto want = std::min<std::uint64_t>(piece.size(), end - begin);
-      const ssize_t n = ::pread(descriptor_, piece.data(), want, static_cast<off_t>(begin));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return io_error(path_, "read back");
-      if (auto done = to.write({piece.data(), static_cast<std::size_t>(n)}); !done) return done;
-      begin += static_cast<std::uint64_t>(n);
-    }
-    return {};
-  }
-
- private:
-  std::string path_;
-  int descriptor_;
-  std::string buffer_;
-  std::uint64_t written_ = 0;
-};
-
-Rejects::Rejects(std::string path, std::uint64_t max_bytes)
-    : path_(std::move(path)), max_bytes_(max_bytes) {}
+Rejects::Rejects(std::string path, std::uint64_t max_bytes,
+                 std::function<void(std::string_view)> warn)
+    : path_(std::move(path)), max_bytes_(max_bytes), warn_(std::move(warn)) {}
 Rejects::~Rejects() = default;
+
+void Rejects::note_source(const Object& object) {
+  // Everything else is not on this machine, or has no name.
+  const bool is_standard_input = object.name == "-";
+  if (!is_standard_input && !object.name.starts_with('/')) return;
+  std::lock_guard lock(mutex_);
+  struct stat file{}, source{};
+  if (is_source_ || path_.empty() || ::stat(path_.c_str(), &file) != 0) return;
+  const int found =
+      is_standard_input ? ::fstat(STDIN_FILENO, &source) : ::stat(object.name.c_str(), &source);
+  is_source_ = found == 0 && source.st_dev == file.st_dev && source.st_ino == file.st_ino;
+}
 
 Result<void> Rejects::take_room(std::size_t bytes) {
   if (bytes > max_bytes_ - bytes_) {
@@ -99,14 +87,20 @@ Result<void> Rejects::take_room(std::size_t bytes) {
 
 Result<void> Rejects::open() {
   if (lines_ != nullptr) return {};
-  auto lines = File::create(path_ + ".part");
+  auto lines = OutputFile::create(path_, kPurpose);
   if (!lines) return std::unexpected(std::move(lines.error()));
-  auto reasons = File::create(path_ + ".reasons.part");
-  if (!reasons) return std::unexpected(std::move(reasons.error()));
+  const std::string beside = path_ + ".reasons";
+  if (!(*lines)->is_straight() || ::access(beside.c_str(), F_OK) == 0) {
+    auto reasons = OutputFile::create(beside, kPurpose);
+    if (!reasons) return std::unexpected(std::move(reasons.error()));
+    reasons_ = std::move(*reasons);
+  }
   lines_ = std::move(*lines);
-  reasons_ = std::move(*reasons);
   return {};
 }
+
+// Lines and reasons stay side by side: where one of them is gone, neither is taken back.
+bool Rejects::can_discard() const { return !lines_->is_straight() && !reasons_->is_straight(); }
 
 void Rejects::note(std::vector<Extent>& extents, std::uint64_t begin, std::uint64_t end) {
   if (!extents.empty() && extents.back().end == begin) {
@@ -116,53 +110,76 @@ void Rejects::note(std::vector<Extent>& extents, std::uint64_t begin, std::uint6
   }
 }
 
+void Rejects::tell(const Line& line) {
+  if (warn_ == nullptr || told_ > kMostTold) return;
+  if (told_++ == kMostTold) return warn_("more lines are rejected, and no more told of");
+  warn_(std::string(line.source) + ": line " + std::to_string(line.line) + ", byte " +
+        std::to_string(line.byte) + ": " + std::string(line.reason));
+}
+
 Result<void> Rejects::append_reason(const Line& line) {
+  if (reasons_ == nullptr) {
+    tell(line);
+    return {};
+  }
   const std::uint64_t begin = reasons_->size();
-  auto done = reasons_->write(
+  auto done = reasons_->write_line(
       "{\"source\":" + json_string(line.source) + ",\"line\":" + std::to_string(line.line) +
-      ",\"byte\":" + std::to_string(line.byte) + ",\"reason\":" + json_string(line.reason) + "}\n");
-  note(open_[line.object].reasons, begin, reasons_->size());
+      ",\"byte\":" + std::to_string(line.byte) + ",\"reason\":" + json_string(line.reason) + "}");
+  if (can_discard()) note(open_[line.object].reasons, begin, reasons_->size());
   return done;
 }
 
 Result<void> Rejects::append(const Line& line, std::string_view text) {
   if (auto opened = open(); !opened) return opened;
   const std::uint64_t begin = lines_->size();
-  if (auto done = lines_->write(text); !done) return done;
-  if (auto done = lines_->write("\n"); !done) return done;
-  note(open_[line.object].lines, begin, lines_->size());
+  if (auto done = lines_->write_line(text); !done) return done;
+  if (can_discard()) note(open_[line.object].lines, begin, lines_->size());
   return append_reason(line);
 }
 
-Result<void> Rejects::add(const Line& line, std::string_view text) {
-  std::lock_guard lock(mutex_);
-  if (auto room = take_room(text.size() + 1); !room) return room;
-  return append(line, text);
-}
-
-Result<void> Rejects::append_spool(const Line& line, File& spool) {
-  if (auto opened = open(); !opened) return opened;
+Result<void> Rejects::append_spool(const Line& line, OutputFile& spool) {
   const std::uint64_t begin = lines_->size();
   if (auto done = spool.copy(0, spool.size(), *lines_); !done) return done;
   if (auto done = lines_->write("\n"); !done) return done;
-  note(open_[line.object].lines, begin, lines_->size());
+  if (can_discard()) note(open_[line.object].lines, begin, lines_->size());
   return append_reason(line);
 }
 
-Result<void> Rejects::add_piece(const Line& line, std::string_view piece, bool last) {
-  std::lock_guard lock(mutex_);
-  if (auto room = take_room(piece.size() + (last ? 1 : 0)); !room) return room;
-  auto& spool = pieces_[line.object];
+Result<void> Rejects::append_piece(const Line& line, std::string_view piece, bool last) {
+  if (auto opened = open(); !opened) return opened;
+  File& spool = pieces_[line.object];
   if (spool == nullptr) {
-    auto made = File::create(path_ + ".line-" + std::to_string(line.object) + ".part");
+    auto made = lines_->create_spool();
     if (!made) return std::unexpected(std::move(made.error()));
     spool = std::move(*made);
-    ::unlink(spool->path().c_str());  // gone with the process, however that ends
   }
   if (auto done = spool->write(piece); !done || !last) return done;
   auto done = append_spool(line, *spool);
   pieces_.erase(line.object);
   return done;
+}
+
+// What was written is a beginning of what it should be, and nobody can tell.
+Result<void> Rejects::noting_failure(Result<void> done) {
+  if (!done) failure_ = done.error();
+  return done;
+}
+
+Result<void> Rejects::add(const Line& line, std::string_view text) {
+  std::lock_guard lock(mutex_);
+  if (path_.empty()) return append_reason(line);
+  if (failure_) return std::unexpected(*failure_);
+  if (auto room = take_room(text.size() + 1); !room) return room;
+  return noting_failure(append(line, text));
+}
+
+Result<void> Rejects::add_piece(const Line& line, std::string_view piece, bool last) {
+  std::lock_guard lock(mutex_);
+  if (path_.empty()) return last ? append_reason(line) : Result<void>();
+  if (failure_) return std::unexpected(*failure_);
+  if (auto room = take_room(piece.size() + (last ? 1 : 0)); !room) return room;
+  return noting_failure(append_piece(line, piece, last));
 }
 
 void Rejects::discard(std::uint64_t object) {
@@ -181,44 +198,61 @@ void Rejects::keep(std::uint64_t object) {
   open_.erase(object);
 }
 
-Result<bool> Rejects::finish() {
+Result<void> Rejects::leave_out(std::vector<Extent>& holes, File& file) {
+  if (holes.empty()) return {};
+  std::ranges::sort(holes, {}, &Extent::begin);
+  auto made = OutputFile::create(file->path(), kPurpose);
+  if (!made) return std::unexpected(std::move(made.error()));
+  std::uint64_t at = 0;
+  for (const Extent& hole : holes) {
+    if (auto done = file->copy(at, hole.begin, **made); !done) return done;
+    at = hole.end;
+  }
+  if (auto done = file->copy(at, file->size(), **made); !done) return done;
+  file = std::move(*made);
+  return {};
+}
+
+Result<void> Rejects::leave_out_discarded() {
+  if (auto done = leave_out(discarded_.lines, lines_); !done) return done;
+  return leave_out(discarded_.reasons, reasons_);
+}
+
+Result<Rejects::Kept> Rejects::take_names(bool beside) {
+  for (const File* file : {&lines_, &reasons_}) {
+    if (*file == nullptr) continue;
+    // What was rejected again has its only copy in the source that is replaced.
+    if (auto done = (*file)->settle(is_source_); !done)
+      return std::unexpected(std::move(done.error()));
+  }
+  Kept kept{path_, reasons_ != nullptr ? reasons_->path() : "", beside};
+  std::string lines = lines_->target();
+  std::string reasons = reasons_ != nullptr ? reasons_->target() : "";
+  const FolderLock lock(lines_->folder());
+  if (beside) {
+    auto name = name_beside(lines);
+    if (!name) return std::unexpected(lines_->error("name").error());
+    lines = kept.lines = std::move(*name);
+    if (!reasons_->is_straight()) reasons = kept.reasons = lines + ".reasons";
+  }
+  if (reasons_ != nullptr && !reasons_->is_straight()) {
+    // Killed in between, there are lines without reasons, not with those of others.
+    if (::unlink(reasons.c_str()) != 0 && errno != ENOENT) return reasons_->error("name");
+  }
+  if (auto done = lines_->take_name(lines); !done) return std::unexpected(std::move(done.error()));
+  if (reasons_ == nullptr) return kept;
+  if (auto done = reasons_->take_name(reasons); !done) {
+    return std::unexpected(std::move(done.error()));
+  }
+  return kept;
+}
+
+Result<Rejects::Kept> Rejects::finish(bool all_stored) {
   std::lock_guard lock(mutex_);
-  if (lines_ == nullptr) return false;
-  bool any = false;
-  auto settle = [&any](File& file, std::vector<Extent>& holes,
-                       const std::string& name) -> Result<void> {
-    std::unique_ptr<File> without;
-    if (!holes.empty()) {
-      std::sort(holes.begin(), holes.end(),
-                [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
-      auto made = File::create(file.path() + ".kept");
-      if (!made) return std::unexpected(std::move(made.error()));
-      without = std::move(*made);
-      std::uint64_t at = 0;
-      for (const Extent& hole : holes) {
-        if (auto done = file.copy(at, hole.begin, *without); !done) return done;
-        at = hole.end;
-      }
-      if (auto done = file.copy(at, file.size(), *without); !done) return done;
-      ::unlink(file.path().c_str());
-    }
-    File& result = without != nullptr ? *without : file;
-    if (auto done = result.flush(); !done) return done;
-    any = result.size() > 0;
-    if (!any) {
-      ::unlink(result.path().c_str());
-      return {};
-    }
-    if (::rename(result.path().c_str(), name.c_str()) != 0) return io_error(name, "name");
-    return {};
-  };
-  if (auto done = settle(*lines_, discarded_.lines, path_); !done) {
-    return std::unexpected(std::move(done.error()));
-  }
-  if (auto done = settle(*reasons_, discarded_.reasons, path_ + ".reasons"); !done) {
-    return std::unexpected(std::move(done.error()));
-  }
-  return any;
+  if (lines_ == nullptr || failure_) return Kept{};
+  if (auto done = leave_out_discarded(); !done) return std::unexpected(std::move(done.error()));
+  if (lines_->size() == 0) return Kept{};
+  return take_names(is_source_ && !all_stored && !lines_->is_straight());
 }
 
 }  // namespace dataflow::pipeline

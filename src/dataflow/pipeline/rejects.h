@@ -1,32 +1,48 @@
 // Rejects: keeps the lines that are no products, so that they can be mended and loaded.
 //
 // FILE has the lines as they were, one after another: a source for a later run. FILE.reasons has
-// one JSON object a line for each: {"source":..., "line":..., "byte":..., "reason":...}. Both are
-// written beside themselves (FILE.part) and take their names when the run is over, so that a run
-// may read the rejects of the one before; without a rejected line nothing is created and what is
-// there stays. Thread safe. Errors: kUnavailable where the files cannot be written (disk full, no
-// such folder, no permission), kInvalid where the lines would take more than they may.
+// one JSON object a line for each: {"source":..., "line":..., "byte":..., "reason":...}. Both take
+// their names when the run is over (see output_file.h); without a rejected line nothing is created
+// and what is there stays. Of two runs that end at the same time, one has both.
+//
+// FILE may be a source of the very run, whose lines are nowhere else: unless all of it is stored,
+// it stays, and what is rejected again goes beside it, to FILE.incomplete-N.
+//
+// Where FILE is no regular file, lines are written straight into it, also those that are discarded
+// later; reasons only where there is a FILE.reasons. Without a FILE nothing is kept. Where reasons
+// have no file, `warn` is told the first kMostTold.
+//
+// Thread safe. Errors: kUnavailable where the files cannot be written (disk full, no such folder,
+// no permission): then nothing more is kept and nothing takes a name. kInvalid where the lines
+// would take more than they may.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "dataflow/error.h"
+#include "dataflow/fetch.h"
+#include "dataflow/pipeline/output_file.h"
 
 namespace dataflow::pipeline {
 
 class Rejects {
  public:
-  // All lines together may have `max_bytes`.
+  static constexpr std::size_t kMostTold = 20;
+
+  // All lines together may have `max_bytes`. Without a FILE, `path` is empty.
   explicit Rejects(std::string path,
-                   std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max());
+                   std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max(),
+                   std::function<void(std::string_view)> warn = nullptr);
   ~Rejects();
   Rejects(const Rejects&) = delete;
   Rejects& operator=(const Rejects&) = delete;
@@ -38,6 +54,9 @@ class Rejects {
     std::uint64_t byte = 0;
     std::string_view reason;
   };
+
+  // The run reads this object: it may be FILE.
+  void note_source(const Object& object);
 
   Result<void> add(const Line& line, std::string_view text);
 
@@ -51,32 +70,51 @@ class Rejects {
   // What was added for the object stays.
   void keep(std::uint64_t object);
 
-  // Gives the files their names. To be called once, at the end. Returns whether there are any.
-  Result<bool> finish();
+  // Where the rejected lines of a run are; both are empty where there are none, or where an error
+  // of add() kept them from being written.
+  struct Kept {
+    std::string lines, reasons;
+    bool beside = false;  // FILE is a source that stays
+  };
+
+  // Gives the files their names. To be called once, at the end. `all_stored`: every line of the
+  // sources is stored, or was added here.
+  Result<Kept> finish(bool all_stored);
 
  private:
-  class File;
   struct Extent {
     std::uint64_t begin = 0, end = 0;
   };
   struct Extents {
     std::vector<Extent> lines, reasons;
   };
+  using File = std::unique_ptr<OutputFile>;
 
   Result<void> open();
   Result<void> take_room(std::size_t bytes);
   Result<void> append(const Line& line, std::string_view text);
+  Result<void> append_piece(const Line& line, std::string_view piece, bool last);
   Result<void> append_reason(const Line& line);
-  Result<void> append_spool(const Line& line, File& spool);
+  Result<void> append_spool(const Line& line, OutputFile& spool);
+  Result<void> noting_failure(Result<void> done);
+  void tell(const Line& line);
+  bool can_discard() const;
+  Result<void> leave_out_discarded();
+  Result<Kept> take_names(bool beside);
+  static Result<void> leave_out(std::vector<Extent>& holes, File& file);
   static void note(std::vector<Extent>& extents, std::uint64_t begin, std::uint64_t end);
 
   const std::string path_;
   const std::uint64_t max_bytes_;
+  const std::function<void(std::string_view)> warn_;
   std::mutex mutex_;
   std::uint64_t bytes_ = 0;  // of all lines, also of those that were discarded
-  std::unique_ptr<File> lines_, reasons_;
-  std::map<std::uint64_t, std::unique_ptr<File>> pieces_;  // the long line of each object
-  std::map<std::uint64_t, Extents> open_;                  // of objects that may still be discarded
+  std::size_t told_ = 0;     // reasons
+  bool is_source_ = false;   // FILE
+  std::optional<Error> failure_;
+  File lines_, reasons_;                   // reasons_ may be null
+  std::map<std::uint64_t, File> pieces_;   // the long line of each object
+  std::map<std::uint64_t, Extents> open_;  // of objects that may still be discarded
   Extents discarded_;
 };
 

@@ -1,12 +1,21 @@
 // Goal: rejected lines are kept as they were, with their reasons beside them, and nothing of an
-// attempt that is taken back.
+// attempt that is taken back; what was kept before is not lost to a run that fails.
 #include "dataflow/pipeline/rejects.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <barrier>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "dataflow/mock/temp_dir.h"
 
@@ -18,6 +27,13 @@ class RejectsTest : public testing::Test {
   static std::string content(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
+  }
+  // Where the lines are.
+  static std::string finish(Rejects& rejects, bool all_stored = true) {
+    const auto kept = rejects.finish(all_stored);
+    if (kept) return kept->lines;
+    ADD_FAILURE() << kept.error().describe();
+    return {};
   }
   std::size_t files() const {
     const std::filesystem::directory_iterator all(directory_.path());
@@ -32,7 +48,7 @@ TEST_F(RejectsTest, KeepsLinesAsTheyWereAndReasonsAsJson) {
   Rejects rejects(path_);
   ASSERT_TRUE(rejects.add({"s3://b/\"k\"\n\xff", 1, 3, 40, "why \"so\""}, "bad\xff line\r"));
   ASSERT_TRUE(rejects.add({"b", 2, 1, 0, "no"}, ""));
-  EXPECT_EQ(rejects.finish(), true);
+  EXPECT_EQ(finish(rejects), path_);
   EXPECT_EQ(content(path_), "bad\xff line\r\n\n");
   EXPECT_EQ(content(path_ + ".reasons"),
             "{\"source\":\"s3://b/"
@@ -51,14 +67,14 @@ TEST_F(RejectsTest, NoMoreThanTheLimitGoesToDisk) {
   EXPECT_NE(more.error().message.find("max_rejects_bytes"), std::string::npos);
   ASSERT_TRUE(rejects.add({"a", 1, 2, 4, "no"}, "123"));
   EXPECT_FALSE(rejects.add({"a", 1, 3, 8, "no"}, ""));
-  EXPECT_EQ(rejects.finish(), true);
+  EXPECT_EQ(finish(rejects), path_);
   EXPECT_EQ(content(path_), "123\n123\n");
 }
 
 TEST_F(RejectsTest, WithoutARejectedLineNothingIsTouched) {
   std::ofstream(path_) << "of the last run";
   Rejects rejects(path_);
-  EXPECT_EQ(rejects.finish(), false);
+  EXPECT_EQ(finish(rejects), "");
   EXPECT_EQ(content(path_), "of the last run");
   EXPECT_EQ(files(), 1u);
 }
@@ -68,7 +84,7 @@ TEST_F(RejectsTest, TheLastRunsFileCanBeReadUntilTheEnd) {
   Rejects rejects(path_);
   ASSERT_TRUE(rejects.add({"a", 1, 1, 0, "no"}, "new"));
   EXPECT_EQ(content(path_), "of the last run");
-  EXPECT_EQ(rejects.finish(), true);
+  EXPECT_EQ(finish(rejects), path_);
   EXPECT_EQ(content(path_), "new\n");
 }
 
@@ -80,7 +96,7 @@ TEST_F(RejectsTest, PiecesOfLongLinesDoNotMixWithOtherLines) {
   ASSERT_TRUE(rejects.add({"c", 3, 1, 0, "no"}, "short"));
   ASSERT_TRUE(rejects.add_piece(one, "AAA", true));
   ASSERT_TRUE(rejects.add_piece(two, std::string(200'000, 'B'), true));
-  EXPECT_EQ(rejects.finish(), true);
+  EXPECT_EQ(finish(rejects), path_);
   EXPECT_EQ(content(path_), "short\naaaAAA\nbbb" + std::string(200'000, 'B') + "\n");
   EXPECT_EQ(files(), 2u);
 }
@@ -96,7 +112,7 @@ TEST_F(RejectsTest, WhatIsDiscardedIsGoneAndTheRestIsWhole) {
   rejects.keep(1);
   rejects.keep(2);
   rejects.discard(2);  // kept already: too late
-  EXPECT_EQ(rejects.finish(), true);
+  EXPECT_EQ(finish(rejects), path_);
   EXPECT_EQ(content(path_), "b1\na of the second attempt\n");
   const std::string reasons = content(path_ + ".reasons");
   EXPECT_EQ(std::count(reasons.begin(), reasons.end(), '\n'), 2);
@@ -107,7 +123,7 @@ TEST_F(RejectsTest, WhenAllIsDiscardedNothingIsLeft) {
   Rejects rejects(path_);
   ASSERT_TRUE(rejects.add({"a", 1, 1, 0, "no"}, "a1"));
   rejects.discard(1);
-  EXPECT_EQ(rejects.finish(), false);
+  EXPECT_EQ(finish(rejects), "");
   EXPECT_EQ(files(), 0u);
 }
 
@@ -118,6 +134,143 @@ TEST_F(RejectsTest, AFileThatCannotBeWrittenIsAnErrorThatNamesIt) {
   EXPECT_EQ(added.error().code, ErrorCode::kUnavailable);
   EXPECT_NE(added.error().message.find("r.jsonl"), std::string::npos);
   EXPECT_NE(added.error().message.find("-rejects"), std::string::npos);
+}
+
+// What FILE has is nowhere else: the lines that were mended in it among them.
+TEST_F(RejectsTest, AFileThatIsReadStaysUnlessAllOfItIsStored) {
+  std::ofstream(path_) << "mended";
+  std::ofstream(path_ + ".reasons") << "why";
+  std::filesystem::create_symlink(path_, directory_ / "link");
+  for (const char* number : {"1", "2"}) {
+    Rejects rejects(path_);
+    rejects.note_source({directory_ / "link", 6, "version"});
+    ASSERT_TRUE(rejects.add({"a", 1, 1, 0, "no"}, "new"));
+    const auto kept = rejects.finish(false);
+    ASSERT_TRUE(kept);
+    EXPECT_TRUE(kept->beside);
+    EXPECT_EQ(kept->lines, path_ + ".incomplete-" + number);
+    EXPECT_EQ(content(kept->lines), "new\n");
+    EXPECT_EQ(kept->reasons, kept->lines + ".reasons");
+    EXPECT_NE(content(kept->reasons).find("\"no\""), std::string::npos);
+    EXPECT_EQ(content(path_), "mended");
+    EXPECT_EQ(content(path_ + ".reasons"), "why");
+  }
+  EXPECT_EQ(files(), 7u);
+}
+
+TEST_F(RejectsTest, AFileThatIsReadIsReplacedWhenAllOfItIsStored) {
+  std::ofstream(path_) << "mended";
+  Rejects rejects(path_);
+  rejects.note_source({path_, 6, "version"});
+  ASSERT_TRUE(rejects.add({"a", 1, 1, 0, "no"}, "new"));
+  EXPECT_EQ(finish(rejects, true), path_);
+  EXPECT_EQ(content(path_), "new\n");
+  EXPECT_EQ(files(), 2u);
+}
+
+TEST_F(RejectsTest, AFileThatIsNotReadIsReplacedWhateverTheRun) {
+  std::ofstream(path_) << "of the last run";
+  std::ofstream(directory_ / "other") << "of the last run";
+  Rejects rejects(path_);
+  rejects.note_source({directory_ / "other", 15, "version"});
+  rejects.note_source({"s3://bucket/rejects.jsonl", 15, "version"});
+  rejects.note_source({directory_ / "missing", 15, "version"});
+  ASSERT_TRUE(rejects.add({"a", 1, 1, 0, "no"}, "new"));
+  EXPECT_EQ(finish(rejects, false), path_);
+  EXPECT_EQ(content(path_), "new\n");
+}
+
+TEST_F(RejectsTest, TheLastOfTwoRunsHasBothFiles) {
+  Rejects one(path_), two(path_);
+  ASSERT_TRUE(one.add({"one", 1, 1, 0, "no"}, "line of one"));
+  ASSERT_TRUE(two.add({"two", 1, 1, 0, "no"}, "two's"));
+  ASSERT_TRUE(one.add({"one", 1, 2, 12, "no"}, "another of one"));
+  EXPECT_EQ(finish(two), path_);
+  EXPECT_EQ(content(path_), "two's\n");
+  EXPECT_EQ(finish(one), path_);
+  EXPECT_EQ(content(path_), "line of one\nanother of one\n");
+  const std::string reasons = content(path_ + ".reasons");
+  EXPECT_EQ(std::count(reasons.begin(), reasons.end(), '\n'), 2);
+  EXPECT_EQ(reasons.find("two"), std::string::npos);
+  EXPECT_EQ(files(), 2u);
+}
+
+// Many at the same time: a reader of either file sees one run's, and they end up with the same.
+TEST_F(RejectsTest, PairsOfRunsThatEndTogetherDoNotMix) {
+  constexpr int kRuns = 4, kRounds = 50;
+  for (int round = 0; round < kRounds; ++round) {
+    std::barrier together(kRuns);
+    std::vector<std::jthread> runs;
+    for (int run = 0; run < kRuns; ++run) {
+      runs.emplace_back([&, name = std::to_string(run)] {
+        Rejects rejects(path_);
+        EXPECT_TRUE(rejects.add({name, 1, 1, 0, "no"}, name));
+        together.arrive_and_wait();
+        EXPECT_EQ(finish(rejects), path_);
+      });
+    }
+    runs.clear();
+    const std::string line = content(path_), name = line.substr(0, line.find('\n'));
+    const std::string reason = content(path_ + ".reasons");
+    ASSERT_EQ(reason.find("{\"source\":\"" + name + "\","), 0u) << line << reason;
+    ASSERT_EQ(files(), 2u);
+  }
+}
+
+// As on a disk that fills up and has room later.
+TEST_F(RejectsTest, AfterAWriteThatFailsNothingIsAddedOrNamed) {
+  std::ofstream(path_) << "of the last run";
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{100'000, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  Rejects rejects(path_);
+  Result<void> added;
+  std::uint64_t number = 0;
+  while (added && number < 100'000) {
+    ++number;
+    added = rejects.add({"a", 1, number, 0, "no"}, "line " + std::to_string(number));
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, ignored);
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(rejects.add({"b", 2, 1, 0, "no"}, "more"), added) << "nothing more is kept";
+  EXPECT_EQ(finish(rejects), "");
+  EXPECT_EQ(content(path_), "of the last run");
+}
+
+TEST_F(RejectsTest, LinesGoStraightIntoAPipeAndTheirReasonsAreTold) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  auto reader = std::async(std::launch::async, [this] { return content(path_); });
+  std::vector<std::string> told;
+  {
+    Rejects rejects(path_, 1'000'000, [&](std::string_view text) { told.emplace_back(text); });
+    ASSERT_TRUE(rejects.add({"a", 1, 1, 0, "no"}, "one"));
+    ASSERT_TRUE(rejects.add_piece({"a", 1, 2, 4, "long"}, "two, ", false));
+    ASSERT_TRUE(rejects.add_piece({"a", 1, 2, 4, "long"}, "in pieces", true));
+    const auto kept = rejects.finish(true);
+    ASSERT_TRUE(kept);
+    EXPECT_EQ(kept->lines, path_);
+    EXPECT_EQ(kept->reasons, "");
+  }
+  EXPECT_EQ(reader.get(), "one\ntwo, in pieces\n");
+  EXPECT_EQ(told, (std::vector<std::string>{"a: line 1, byte 0: no", "a: line 2, byte 4: long"}));
+  EXPECT_TRUE(std::filesystem::is_fifo(path_));
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(RejectsTest, WithoutAFileTheFirstReasonsAreTold) {
+  std::vector<std::string> told;
+  Rejects rejects("", 1, [&](std::string_view text) { told.emplace_back(text); });
+  for (std::uint64_t line = 1; line < 100; ++line) {
+    ASSERT_TRUE(rejects.add({"a", 1, line, 10 * line, "no"}, "bad"));
+  }
+  ASSERT_TRUE(rejects.add_piece({"a", 1, 100, 1000, "long"}, "piece", true));
+  EXPECT_EQ(finish(rejects), "");
+  ASSERT_EQ(told.size(), Rejects::kMostTold + 1);
+  EXPECT_EQ(told[1], "a: line 2, byte 20: no");
 }
 
 }  // namespace
