@@ -257,8 +257,9 @@ std::vector<Setting> pipeline_settings() {
           "written, or for others where few have changed."),
       number(&P::objects_in_flight, "objects_in_flight", 1, kManyThreads,
              "Objects that are read at once."),
-      text(&P::rejects, "rejects", "Where rejected lines are kept; -rejects wins.", is_not_empty,
-           "the path of a file"),
+      text(&P::rejects, "rejects",
+           "Where rejected lines are kept; -rejects wins. A dry run heeds that alone.",
+           is_not_empty, "the path of a file"),
   };
 }
 

@@ -32,7 +32,9 @@ std::optional<int> parse_flags(Given& given, std::span<const char* const> argume
              "[redis] store and cache are embedded");
   flags.number("concurrency", "N", given.concurrency, 1, kMaxConcurrency,
                "threads that parse and compare (default: one for each CPU that the job may use)");
-  flags.yes("dry-run", given.dry_run, "tell what is new, changed and rejected; write nothing");
+  flags.yes("dry-run", given.dry_run,
+            "tell what is new, changed and rejected; write nothing (rejected lines only where "
+            "-rejects says)");
   flags.text("report", "FILE", given.report, "write the summary there as JSON");
   flags.text("rejects", "FILE", given.rejects,
              "where rejected lines go (default rejects.jsonl), their reasons beside it in "
@@ -67,6 +69,8 @@ std::variant<JobArguments, int> parse_job_arguments(std::span<const char* const>
   PipelineConfig& pipeline = result.config.pipeline;
   if (given.max_errors) pipeline.max_errors = *given.max_errors;
   if (given.rejects) pipeline.rejects = *given.rejects;
+  // What a real run rejected is to be mended: a look at another input must not replace it.
+  if (given.dry_run && !given.rejects) pipeline.rejects.clear();
   const std::uint64_t cores = usable_cpus();
   result.concurrency = given.concurrency.value_or(
       pipeline.concurrency > 0 ? pipeline.concurrency : std::min(cores, kMaxConcurrency));

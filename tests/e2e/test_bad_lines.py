@@ -244,3 +244,19 @@ def test_rejects_and_report_go_into_pipes_and_standard_output(embedded):
     assert said.startswith("bad\nworse\nPipeline took") and json.loads(said[said.index("{"):])["rejected"] == 2
     assert (embedded.folder / "out").is_symlink()
     assert sorted(os.listdir(embedded.folder)) == ["a.jsonl", "dataflow.db", "out", "r", "report", "said"]
+
+
+def test_a_dry_run_leaves_the_rejects_of_the_run_before(embedded):
+    (embedded.folder / "a.jsonl").write_text("bad\n")
+    embedded.job("a.jsonl", code=1)
+    before = both_rejects(embedded)
+    (embedded.folder / "b.jsonl").write_text(harness.line(1, "one") + "worse\n")
+    dry = embedded.job("-dry-run", "b.jsonl", code=1)
+    assert both_rejects(embedded) == before
+    assert dry.rejected == 1 and "b.jsonl: line 2, byte" in dry.err, dry.err
+    embedded.job("-dry-run", "-rejects", "asked-for", "b.jsonl", code=1)
+    assert (embedded.folder / "asked-for").read_text() == "worse\n"
+    assert both_rejects(embedded) == before
+    # Nothing of it is stored: it is still to be mended and loaded.
+    embedded.job("-dry-run", "-rejects", "rejects.jsonl", "rejects.jsonl", code=1)
+    assert both_rejects(embedded) == before
