@@ -49,6 +49,25 @@ bool needs_database(const JobArguments& arguments) {
   return !arguments.config.cassandra || (arguments.use_cache && !arguments.config.redis);
 }
 
+// Null where there is none yet, in a dry run.
+Result<std::shared_ptr<rocksdb::Database>> open_database(const JobArguments& arguments) {
+  rocksdb::Options options = rocksdb_options(arguments.config.rocksdb);
+  options.read_only = arguments.dry_run;
+  if (arguments.dry_run && !std::filesystem::exists(options.path)) return nullptr;
+  auto opened = rocksdb::Database::open(options);
+  // As a Redis that fails: where only the cache is in it, it is advice. Settings that cannot be
+  // meant are not (kInvalid).
+  const bool is_only_cache = arguments.config.cassandra.has_value();
+  if (!opened && is_only_cache && opened.error().code != ErrorCode::kInvalid) {
+    spdlog::warn(
+        "the cache failed and is not used for this run: rows are written without asking it, and "
+        "the next run writes them again: {}",
+        opened.error().describe());
+    return nullptr;
+  }
+  return opened;
+}
+
 }  // namespace
 
 Task<Result<Parts>> make_parts(const JobArguments& arguments) {
@@ -64,13 +83,9 @@ Task<Result<Parts>> make_parts(const JobArguments& arguments) {
 
   std::shared_ptr<rocksdb::Database> database;
   if (needs_database(arguments)) {
-    rocksdb::Options options = rocksdb_options(arguments.config.rocksdb);
-    options.read_only = arguments.dry_run;
-    if (!arguments.dry_run || std::filesystem::exists(options.path)) {
-      auto opened = rocksdb::Database::open(options);
-      if (!opened) co_return std::unexpected(std::move(opened.error()));
-      database = std::move(*opened);
-    }
+    auto opened = open_database(arguments);
+    if (!opened) co_return std::unexpected(std::move(opened.error()));
+    database = std::move(*opened);
   }
   if (arguments.config.cassandra) {
     const cassandra::Options options = cassandra_options(*arguments.config.cassandra);
