@@ -58,7 +58,7 @@ Task<void> work(Load& load, What what) {
       auto newest = co_await load.cache.forget(ids, 77, kNow + 1);
       if (!newest) stop_on(newest.error());
     } else {
-      auto refused = co_await load.cache.remember(ids, entries);
+      auto refused = co_await load.cache.remember(ids, entries, kNoObject);
       if (!refused) stop_on(refused.error());
     }
   }

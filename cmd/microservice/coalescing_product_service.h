@@ -46,7 +46,10 @@ class CoalescingProductService : public ProductService {
     return store_.save_many(products, time, stored);
   }
   Task<Result<std::string>> incarnation() override { return store_.incarnation(); }
-  Task<Result<void>> disown_caches() override { return store_.disown_caches(); }
+  Task<Result<std::string>> trust_cache(std::string_view cache) override {
+    return store_.trust_cache(cache);
+  }
+  Task<Result<std::string>> disown_caches() override { return store_.disown_caches(); }
   Task<Result<void>> flush() override { return store_.flush(); }
 
  private:

@@ -132,9 +132,14 @@ Task<Result<std::string>> LateProductService::incarnation() {
   return failed<std::string>(not_yet());
 }
 
-Task<Result<void>> LateProductService::disown_caches() {
+Task<Result<std::string>> LateProductService::trust_cache(std::string_view cache) {
+  if (Store store = store_.load()) return keep(store, store->trust_cache(cache));
+  return failed<std::string>(not_yet());
+}
+
+Task<Result<std::string>> LateProductService::disown_caches() {
   if (Store store = store_.load()) return keep(store, store->disown_caches());
-  return failed<void>(not_yet());
+  return failed<std::string>(not_yet());
 }
 
 Task<Result<void>> LateProductService::flush() {

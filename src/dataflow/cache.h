@@ -14,9 +14,11 @@
 //   that anybody is going to use: of several jobs that write the row, only the last one's
 //   remember() is taken, also when that job was killed before it could make it.
 // - An object's record says "all its rows are stored as they are in this version of it". A row that
-// changes
-//   hands, and a row that is made dirty, delete the record of the object it came from, also when
-//   that record is only being made (begin_object()) by another job.
+//   changes hands, gets other content or is made dirty deletes the record of the object it came
+//   from, also when that record is only being made (begin_object()) by another job; and also where
+//   the new content comes from another version of the same object. Only the mark of the job that
+//   takes the row stays (Making).
+// - One cache at a time is told of what is written to a table: ProductService::trust_cache().
 //
 // Thread safety: as ProductService. Errors: kUnavailable (down, slow, refused, full) or
 // kUnauthorized; after one, what the call would have changed may or may not be changed.
@@ -56,6 +58,18 @@ struct CacheEntry {
   friend bool operator==(const CacheEntry&, const CacheEntry&) = default;
 };
 
+// What a job is doing when it takes a row: the object that it takes it from, and the token of its
+// begin_object(), by which it knows its own mark from another job's. Without a token it makes no
+// record.
+struct Making {
+  // Implicit: who makes no record names the object.
+  Making(ObjectId taken_from, std::string_view with_token = {})
+      : object(taken_from), token(with_token) {}
+
+  ObjectId object;
+  std::string_view token;
+};
+
 class Cache {
  public:
   virtual ~Cache() = default;
@@ -66,10 +80,14 @@ class Cache {
                 // called
   };
 
+  // What tells this cache, as it is now, from every other one, and from itself with older content:
+  // for ProductService::trust_cache(). May be called before open(). Never empty.
+  virtual Task<Result<std::string>> identity() = 0;
+
   // Binds the cache to `incarnation` (see ProductService::incarnation), the version of the mapping
   // from lines to rows, and whatever of its own makes it another cache (its server's restart). To
-  // be called before anything else, and again after disown_caches(). Old incarnations' entries are
-  // removed sooner or later.
+  // be called before anything else but identity(), and again after the incarnation changed. Old
+  // incarnations' entries are removed sooner or later.
   virtual Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) = 0;
 
   // What is known of each row: entries[i] for ids[i].
@@ -77,20 +95,21 @@ class Cache {
                                   std::span<CacheEntry> entries) = 0;
 
   // Makes the entries of these rows dirty before other content is written at `time`, and deletes
-  // the records of the objects that owned them, `owner` itself excepted. Returns the newest write
-  // time that was known of any of them (0 where none). Where that is not older than `time`, the
-  // coming write needs a newer one, and this is to be called again with it. An absent entry stays
-  // absent.
-  virtual Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+  // the records of the objects that owned them, the mark of `making` excepted. Returns the newest
+  // write time that was known of any of them (0 where none). Where that is not older than `time`,
+  // the coming write needs a newer one, and this is to be called again with it. An absent entry
+  // stays absent.
+  virtual Task<Result<WriteTime>> forget(std::span<const ProductId> ids, Making making,
                                          WriteTime time) = 0;
 
   // Remembers acknowledged rows: entries[i] for ids[i], state kStored. Each replaces what is there
   // only if it is newer, or the write that a dirty entry waits for (same time), or the same write
-  // (same time and content) changing hands. An owner that loses a row loses its record. Returns how
-  // many were not taken because a newer entry stands: the object that these rows come from must not
-  // be called complete.
+  // (same time and content) changing hands. An owner that loses a row, or whose row gets other
+  // content, loses its record, the mark of `making` excepted. Returns how many were not taken
+  // because a newer entry stands: the object that these rows come from must not be called complete.
   virtual Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
-                                             std::span<const CacheEntry> entries) = 0;
+                                             std::span<const CacheEntry> entries,
+                                             Making making) = 0;
 
   // For each object, whether its record says that exactly this version of it is stored. An object
   // without a version never is.

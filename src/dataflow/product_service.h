@@ -47,15 +47,22 @@ class ProductService {
                                        std::span<bool> stored) = 0;
 
   // What this incarnation of the table is: changes when the table is truncated, dropped and
-  // recreated, when it is another cluster's, or when disown_caches() was called. A cache belongs to
-  // one incarnation. Lines of text: the first names the table and stays, the last is all that
-  // disown_caches() changes.
+  // recreated, when it is another cluster's, or by trust_cache() and disown_caches(). A cache
+  // belongs to one incarnation. Lines of text: the first names the table and stays, the last is all
+  // that trust_cache() and disown_caches() change. Changes nothing: a truncation that nobody has
+  // noted yet is another incarnation at each call.
   virtual Task<Result<std::string>> incarnation() = 0;
 
-  // Gives the table a new incarnation, so that no cache filled before is trusted again. To be
-  // called before rows are written that the cache cannot be told of. kUnauthorized where the store
-  // does not allow it.
-  virtual Task<Result<void>> disown_caches() = 0;
+  // From now on `cache` (Cache::identity) is the one that is told of what is written. Where it was
+  // another one, or none, the table gets a new incarnation, so that nothing that any cache was
+  // filled with before is believed. Returns the incarnation. kUnauthorized where the store does not
+  // allow it.
+  virtual Task<Result<std::string>> trust_cache(std::string_view cache) = 0;
+
+  // Gives the table a new incarnation: from now on no cache is told of what is written. To be
+  // called before rows are written that the cache cannot be told of, and after rows were written of
+  // which another cache, trusted meanwhile, was not told. Otherwise as trust_cache().
+  virtual Task<Result<std::string>> disown_caches() = 0;
 
   // Makes everything written so far survive a loss of power where the store leaves that to its
   // caller.

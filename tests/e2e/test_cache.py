@@ -1,8 +1,11 @@
 """Goal: the cache is advice: lost, flushed, stale or stopped, it may cost writes and never a row."""
+import contextlib
+import fcntl
 import json
 import signal
 
 import harness
+import pytest
 
 ROWS = 20_000
 
@@ -125,3 +128,61 @@ def test_embedded_cache_before_cassandra(servers):
     load_and_compare(servers, texts, written=0, objects_skipped=4)
     servers.truncate()
     load_and_compare(servers, texts, written=500)
+
+
+def without_redis(servers):
+    for key in ("DATAFLOW_REDIS_ADDR", "DATAFLOW_REDIS_DB"):
+        servers.environment.pop(key, None)
+
+
+def versions(title):
+    return ["".join(harness.line(k, title) for k in range(300))]
+
+
+def test_caches_that_take_turns_over_one_table(servers):
+    """Two working folders, each with an embedded cache, and Redis: each knows only what it was told."""
+    with_redis = dict(servers.environment)
+    without_redis(servers)
+    old, new = [versions(title) for title in ("old", "new")]
+    for name in ("x.db", "y.db", "x.db", "redis", "y.db", "redis"):
+        if name == "redis":
+            servers.environment.update(with_redis)
+        else:
+            without_redis(servers)
+            servers.environment["DATAFLOW_ROCKSDB_PATH"] = str(servers.folder / name)
+        load_and_compare(servers, old, written=300)
+        old, new = new, old
+    load_and_compare(servers, new, written=0)
+
+
+@pytest.mark.parametrize("fault", ["damaged", "held", "a file is in its way"])
+def test_an_embedded_cache_that_fails_costs_writes_only(servers, fault):
+    without_redis(servers)
+    database = servers.folder / "own" / "cache.db"
+    database.parent.mkdir()
+    servers.environment["DATAFLOW_ROCKSDB_PATH"] = str(database)
+    old, new = [versions(title) for title in ("old", "new")]
+    load_and_compare(servers, old, written=300)
+    with contextlib.ExitStack() as until_then:
+        if fault == "damaged":
+            current = database / "CURRENT"
+            before = current.read_bytes()
+            current.write_bytes(b"MANIFEST-999999\n")
+            until_then.callback(current.write_bytes, before)
+        elif fault == "held":
+            lock = until_then.enter_context(open(database / "LOCK", "r+"))
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+        else:
+            database.rename(database.parent / "elsewhere")
+            until_then.callback((database.parent / "elsewhere").rename, database)
+            database.write_text("a note")
+            until_then.callback(database.unlink)
+        servers.put(new)
+        wrong_setting = fault == "a file is in its way"
+        run = servers.job(code=2 if wrong_setting else 0)
+        if not wrong_setting:
+            assert run.written == 300
+            assert "the cache failed" in run.err and "is not used" in run.err, run.err
+            harness.assert_same_table(servers.table(), harness.rows_of(*new))
+    # What it knew before is not believed: the prices have gone back.
+    load_and_compare(servers, old, written=0 if wrong_setting else 300)

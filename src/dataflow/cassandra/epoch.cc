@@ -1,5 +1,7 @@
 #include "dataflow/cassandra/epoch.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
@@ -30,6 +32,9 @@ std::optional<std::string_view> take_element(std::string_view& bytes) {
 
 constexpr std::string_view kNone = "none";
 
+// A word "cache=<name>" stands beside those of the nodes, whose names are hexadecimal.
+constexpr std::string_view kTrusted = "cache=";
+
 std::string_view take_word(std::string_view& text) {
   const auto end = std::min(text.find(' '), text.size());
   const std::string_view word = text.substr(0, end);
@@ -41,15 +46,20 @@ std::string_view take_word(std::string_view& text) {
 
 std::string to_text(const Epoch& epoch) {
   std::string text = epoch.token;
+  if (!epoch.trusted.empty()) text.append(" ").append(kTrusted).append(epoch.trusted);
   for (const auto& [host, time] : epoch.nodes) text += " " + host + "=" + std::to_string(time);
   return text;
 }
 
 Epoch parse_epoch(std::string_view text) {
-  const Epoch unknown{.token = std::string(text), .nodes = {}};
-  Epoch epoch{.token = std::string(take_word(text)), .nodes = {}};
+  const Epoch unknown{.token = std::string(text), .trusted = {}, .nodes = {}};
+  Epoch epoch{.token = std::string(take_word(text)), .trusted = {}, .nodes = {}};
   while (!text.empty()) {
     const std::string_view word = take_word(text);
+    if (word.starts_with(kTrusted)) {
+      epoch.trusted = word.substr(kTrusted.size());
+      continue;
+    }
     const auto equals = word.find('=');
     if (equals == std::string_view::npos) return unknown;
     TruncationTime time = 0;
@@ -74,7 +84,12 @@ std::optional<Epoch> advance(const std::optional<Epoch>& known, const Truncation
     (recorded->second == time ? confirmed : contradicted) = true;
   }
   if (!known && !any) return std::nullopt;
-  if (!confirmed || contradicted) return Epoch{.token = std::string(fresh), .nodes = answers};
+  if (!confirmed || contradicted) {
+    // Rows that are gone are nobody's secret: the cache stays the one that is told.
+    return Epoch{.token = std::string(fresh),
+                 .trusted = known ? known->trusted : std::string(),
+                 .nodes = answers};
+  }
   Epoch next = *known;
   next.nodes.insert(answers.begin(), answers.end());
   return next;
@@ -83,9 +98,27 @@ std::optional<Epoch> advance(const std::optional<Epoch>& known, const Truncation
 Epoch disowned(const std::optional<Epoch>& known, const Truncations& answers,
                std::string_view fresh) {
   const auto advanced = advance(known, answers, fresh);
-  Epoch next = advanced ? *advanced : Epoch{.token = {}, .nodes = answers};
+  Epoch next = advanced ? *advanced : Epoch{.token = {}, .trusted = {}, .nodes = answers};
   next.token = std::string(table_part(advanced)).append("/").append(fresh);
+  next.trusted.clear();
   return next;
+}
+
+Epoch trusting(const std::optional<Epoch>& known, const Truncations& answers,
+               std::string_view fresh, std::string_view cache) {
+  if (known && known->trusted == cache) {
+    if (auto next = advance(known, answers, fresh)) return std::move(*next);
+  }
+  Epoch next = disowned(known, answers, fresh);
+  next.trusted = cache;
+  return next;
+}
+
+std::string cache_name(std::string_view identity) {
+  const XXH128_hash_t hash = XXH3_128bits(identity.data(), identity.size());
+  XXH128_canonical_t bytes;
+  XXH128_canonicalFromHash(&bytes, hash);
+  return hexadecimal({reinterpret_cast<const char*>(bytes.digest), sizeof bytes.digest});
 }
 
 std::string_view table_part(const std::optional<Epoch>& epoch) {

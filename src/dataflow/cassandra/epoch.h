@@ -33,9 +33,12 @@ inline constexpr TruncationTime kNeverTruncated = 0;
 using Truncations = std::map<std::string, TruncationTime>;
 
 struct Epoch {
-  // "<table>/<caches>": the first part changes with the table, the second by disowned(). A token
-  // without a second part is a first one.
+  // "<table>/<caches>": the first part changes with the table, the second by disowned() and
+  // trusting(). A token without a second part is a first one.
   std::string token;
+  // The cache that is told of what is written, as 32 hexadecimal digits (cache_name()); empty:
+  // none.
+  std::string trusted;
   Truncations nodes;
 
   friend bool operator==(const Epoch&, const Epoch&) = default;
@@ -55,6 +58,14 @@ std::optional<Epoch> advance(const std::optional<Epoch>& known, const Truncation
 // second part of the token.
 Epoch disowned(const std::optional<Epoch>& known, const Truncations& answers,
                std::string_view fresh);
+
+// What has to be kept when `cache` (cache_name()) is the one to be told of what is written:
+// `advance` where it was, else what `disowned` says, with this cache.
+Epoch trusting(const std::optional<Epoch>& known, const Truncations& answers,
+               std::string_view fresh, std::string_view cache);
+
+// 32 hexadecimal digits that stand for an identity (Cache::identity).
+std::string cache_name(std::string_view identity);
 
 // The parts of the token; "none" where there is no epoch, or no second part.
 std::string_view table_part(const std::optional<Epoch>& epoch);

@@ -9,18 +9,18 @@
 namespace dataflow::cassandra {
 namespace {
 
-const Epoch kKnown{.token = "t1", .nodes = {{"a", 100}, {"b", 101}, {"c", 102}}};
+const Epoch kKnown{.token = "t1", .trusted = "c1", .nodes = {{"a", 100}, {"b", 101}, {"c", 102}}};
 
 TEST(EpochText, ComesBackAsItWas) {
-  EXPECT_EQ(to_text(kKnown), "t1 a=100 b=101 c=102");
+  EXPECT_EQ(to_text(kKnown), "t1 cache=c1 a=100 b=101 c=102");
   EXPECT_EQ(parse_epoch(to_text(kKnown)), kKnown);
-  const Epoch bare{.token = "t", .nodes = {}};
+  const Epoch bare{.token = "t", .trusted = {}, .nodes = {}};
   EXPECT_EQ(parse_epoch(to_text(bare)), bare);
 }
 
 TEST(EpochText, WhatIsNotOursIsATokenWithoutNodes) {
   for (const char* text : {"", "it's 5 o'clock", "t a=1 b", "t a=1 b=x", "t a=1x"}) {
-    EXPECT_EQ(parse_epoch(text), (Epoch{.token = text, .nodes = {}})) << text;
+    EXPECT_EQ(parse_epoch(text), (Epoch{.token = text, .trusted = {}, .nodes = {}})) << text;
   }
 }
 
@@ -31,7 +31,7 @@ TEST(Advance, ATableThatWasNeverTruncatedNeedsNoRecord) {
 
 TEST(Advance, TheFirstTruncationIsRecordedOfAllWhoAnswer) {
   EXPECT_EQ(advance(std::nullopt, {{"a", 100}, {"b", kNeverTruncated}}, "new"),
-            (Epoch{.token = "new", .nodes = {{"a", 100}, {"b", kNeverTruncated}}}));
+            (Epoch{.token = "new", .trusted = {}, .nodes = {{"a", 100}, {"b", kNeverTruncated}}}));
 }
 
 TEST(Advance, NothingChangesWhileTheNodesSayTheSame) {
@@ -45,7 +45,8 @@ TEST(Advance, ANodeThatIsDownChangesNothing) {
 
 TEST(Advance, AnyOtherTimeIsATruncation) {
   const Truncations again{{"a", 200}, {"b", 201}, {"c", 202}};
-  EXPECT_EQ(advance(kKnown, again, "new"), (Epoch{.token = "new", .nodes = again}));
+  EXPECT_EQ(advance(kKnown, again, "new"),
+            (Epoch{.token = "new", .trusted = "c1", .nodes = again}));
   // Also a clock that went back, a record that went away, and one node of three.
   EXPECT_EQ(advance(kKnown, {{"a", 50}}, "new")->token, "new");
   EXPECT_EQ(advance(kKnown, {{"a", kNeverTruncated}}, "new")->token, "new");
@@ -72,6 +73,7 @@ TEST(Disowned, ChangesWhatCachesBelongToAndNotTheTable) {
   EXPECT_EQ(table_part(once), "t1");
   EXPECT_EQ(caches_part(once), "new");
   EXPECT_EQ(once.nodes, kKnown.nodes);
+  EXPECT_EQ(once.trusted, "") << "nobody is told from now on";
   const Epoch twice = disowned(once, {{"a", 100}}, "newer");
   EXPECT_EQ(table_part(twice), "t1");
   EXPECT_EQ(caches_part(twice), "newer");
@@ -91,6 +93,44 @@ TEST(Disowned, ATruncationChangesTheTableAllTheSame) {
   EXPECT_EQ(table_part(once), "new");
   EXPECT_EQ(table_part(*advance(once, {{"a", 600}}, "newer")), "newer");
   EXPECT_EQ(caches_part(*advance(once, {{"a", 600}}, "newer")), "none");
+}
+
+TEST(Trusting, ChangesWhatCachesBelongToWhereItIsAnotherCacheAndOnlyThen) {
+  EXPECT_EQ(trusting(kKnown, kKnown.nodes, "new", "c1"), kKnown);
+  const Epoch other = trusting(kKnown, kKnown.nodes, "new", "c2");
+  EXPECT_EQ(table_part(other), "t1");
+  EXPECT_EQ(caches_part(other), "new");
+  EXPECT_EQ(other.trusted, "c2");
+  EXPECT_EQ(trusting(other, kKnown.nodes, "newer", "c2"), other);
+  // The one of before is not told what the other one is: back to it is a change again.
+  EXPECT_EQ(caches_part(trusting(other, kKnown.nodes, "newer", "c1")), "newer");
+  EXPECT_EQ(parse_epoch(to_text(other)), other);
+}
+
+TEST(Trusting, AfterADisowningIsAChangeForEveryCache) {
+  const Epoch disowned_once = disowned(kKnown, kKnown.nodes, "new");
+  const Epoch again = trusting(disowned_once, kKnown.nodes, "newer", "c1");
+  EXPECT_EQ(caches_part(again), "newer");
+  EXPECT_EQ(again.trusted, "c1");
+}
+
+TEST(Trusting, BeginsTheRecordOfATableThatWasNeverTruncated) {
+  const Epoch first = trusting(std::nullopt, {{"a", kNeverTruncated}}, "new", "c1");
+  EXPECT_EQ(table_part(first), table_part(std::nullopt));
+  EXPECT_EQ(first.trusted, "c1");
+  EXPECT_EQ(trusting(first, {{"a", kNeverTruncated}}, "newer", "c1"), first);
+}
+
+TEST(Trusting, ATruncationIsSeenAllTheSame) {
+  const Epoch truncated = trusting(kKnown, {{"a", 500}}, "new", "c1");
+  EXPECT_EQ(table_part(truncated), "new");
+  EXPECT_EQ(truncated.trusted, "c1");
+}
+
+TEST(CacheName, IsOneWordOfTheIdentity) {
+  EXPECT_EQ(cache_name("a cache").size(), 32U);
+  EXPECT_EQ(cache_name("a cache"), cache_name("a cache"));
+  EXPECT_NE(cache_name("a cache"), cache_name("another cache"));
 }
 
 TEST(Advance, NobodyWhoCanVouchIsAChange) {

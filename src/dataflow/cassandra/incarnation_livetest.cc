@@ -19,8 +19,9 @@ class IncarnationLive : public LiveTest {
     ASSERT_NE(service_, nullptr);
   }
 
+  // By a job with a cache, always the same.
   std::string incarnation() {
-    auto result = run_on(pool_, service_->incarnation());
+    auto result = run_on(pool_, service_->trust_cache("the cache"));
     if (!result) ADD_FAILURE() << result.error().describe();
     return result ? *result : "";
   }
@@ -48,10 +49,23 @@ TEST_F(IncarnationLive, EveryTruncationChangesItForGood) {
   }
 }
 
-TEST_F(IncarnationLive, ATruncationOfAnotherTableChangesNothing) {
+TEST_F(IncarnationLive, ATruncationOfAnotherTableIsNone) {
   const std::string before = incarnation();
   ASSERT_TRUE(cql("TRUNCATE KS.cache_epoch"));
-  EXPECT_EQ(incarnation(), before);
+  const std::string after = incarnation();
+  EXPECT_EQ(table_of(after), table_of(before));
+  EXPECT_NE(after, before) << "which cache was told is not known any more";
+}
+
+TEST_F(IncarnationLive, AnotherCacheChangesItAndAskingDoesNot) {
+  const std::string before = incarnation();
+  EXPECT_EQ(*run_on(pool_, service_->incarnation()), before);
+  const auto other = run_on(pool_, service_->trust_cache("it's another"));
+  ASSERT_TRUE(other) << other.error().describe();
+  EXPECT_NE(*other, before);
+  EXPECT_EQ(table_of(*other), table_of(before));
+  EXPECT_EQ(*run_on(pool_, service_->incarnation()), *other);
+  EXPECT_NE(incarnation(), before);
 }
 
 TEST_F(IncarnationLive, ARecreatedTableIsAnother) {
@@ -67,7 +81,7 @@ TEST_F(IncarnationLive, ARecreatedTableIsAnother) {
 TEST_F(IncarnationLive, DisowningChangesItAndMakesTheTableWhereItIsMissing) {
   const std::string before = incarnation();
   ASSERT_TRUE(cql("DROP TABLE KS.cache_epoch"));
-  EXPECT_EQ(incarnation(), before) << "a table that was never truncated needs no record";
+  EXPECT_TRUE(run_on(pool_, service_->incarnation())) << "to ask needs no record";
   std::set<std::string> seen{before};
   for (int i = 0; i < 3; ++i) {
     const auto disowned = run_on(pool_, service_->disown_caches());
@@ -81,7 +95,8 @@ TEST_F(IncarnationLive, JobsThatSeeATruncationAtTheSameTimeAgree) {
   ASSERT_TRUE(cql("TRUNCATE KS.products"));
   std::vector<std::future<Result<std::string>>> jobs;
   for (int i = 0; i < kJobs; ++i) {
-    jobs.push_back(boost::asio::co_spawn(pool_, service_->incarnation(), boost::asio::use_future));
+    jobs.push_back(
+        boost::asio::co_spawn(pool_, service_->trust_cache("the cache"), boost::asio::use_future));
   }
   std::set<std::string> seen{incarnation()};
   for (auto& job : jobs) {

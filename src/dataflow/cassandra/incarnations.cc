@@ -1,6 +1,8 @@
 #include "dataflow/cassandra/incarnations.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -27,27 +29,66 @@ std::string uuid(std::string_view bytes) {
 
 constexpr std::size_t kUuidSize = 16;
 
+std::int64_t now_ms() {
+  using std::chrono::duration_cast;
+  using std::chrono::milliseconds;
+  return duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// How far our clock, which was at `asked` and then at `answered`, is ahead of one that was at
+// `theirs` in between; negative: behind.
+std::int64_t ahead_of(std::int64_t theirs, std::int64_t asked, std::int64_t answered) {
+  return theirs > answered ? answered - theirs : std::max<std::int64_t>(asked - theirs, 0);
+}
+
+std::unexpected<Error> wrong_clock(std::int64_t ahead_ms) {
+  const std::string seconds = std::to_string(std::abs(ahead_ms) / 1000);
+  return fail(
+      ErrorCode::kInvalid,
+      "the clock of this machine is " + seconds + " s " + (ahead_ms > 0 ? "ahead of" : "behind") +
+          " that of every Cassandra node: of two versions of a row the one written later by "
+          "the clock holds; set the clocks (NTP), and load again what was written by a wrong "
+          "one");
+}
+
 }  // namespace
 
 std::string Incarnations::Seen::epoch_name() const {
   return std::string(kProductsTable) + ":" + hexadecimal(table_id);
 }
 
-Task<Result<void>> Incarnations::renew() {
-  auto result = co_await settle(true);
-  if (!result) co_return std::unexpected(std::move(result.error()));
-  co_return Result<void>();
+std::optional<Epoch> Incarnations::Seen::known() const {
+  return epoch ? std::optional(parse_epoch(*epoch)) : std::nullopt;
 }
 
-Task<Result<std::string>> Incarnations::settle(bool renew) {
+Task<Result<std::string>> Incarnations::current() {
+  auto seen = co_await look();
+  if (!seen) co_return std::unexpected(std::move(seen.error()));
+  co_return describe(*seen, advance(seen->known(), seen->truncations, fresh_token()));
+}
+
+Task<Result<std::string>> Incarnations::trust(std::string cache) {
+  Next next = [name = cache_name(cache)](const std::optional<Epoch>& known,
+                                         const Truncations& answers, std::string_view fresh) {
+    return std::optional(trusting(known, answers, fresh, name));
+  };
+  auto result = co_await settle(std::move(next));
+  co_return result;
+}
+
+Task<Result<std::string>> Incarnations::renew() {
+  Next next = [](const std::optional<Epoch>& known, const Truncations& answers,
+                 std::string_view fresh) { return std::optional(disowned(known, answers, fresh)); };
+  auto result = co_await settle(std::move(next));
+  co_return result;
+}
+
+Task<Result<std::string>> Incarnations::settle(Next next_of) {
   for (int round = 0; round < kMaxRounds; ++round) {
     auto seen = co_await look();
     if (!seen) co_return std::unexpected(std::move(seen.error()));
-    const std::optional<Epoch> known =
-        seen->epoch ? std::optional(parse_epoch(*seen->epoch)) : std::nullopt;
-    const std::string fresh = fresh_token();
-    const std::optional<Epoch> next = renew ? disowned(known, seen->truncations, fresh)
-                                            : advance(known, seen->truncations, fresh);
+    const std::optional<Epoch> known = seen->known();
+    const std::optional<Epoch> next = next_of(known, seen->truncations, fresh_token());
     if (next == known) co_return describe(*seen, known);
     auto kept = co_await keep(*seen, *next);
     if (!kept) co_return std::unexpected(with_hint(std::move(kept.error())));
@@ -98,19 +139,31 @@ Task<Result<void>> Incarnations::look_at_tables(Seen& seen) {
 }
 
 Task<Result<void>> Incarnations::look_at_nodes(Seen& seen) {
+  const auto asked = now_ms();
   auto rows = co_await connection_.query_each_node(
-      "SELECT cluster_name, truncated_at FROM system.local WHERE key = 'local'");
+      "SELECT cluster_name, truncated_at, toTimestamp(now()) FROM system.local WHERE key = "
+      "'local'");
   if (!rows) co_return std::unexpected(std::move(rows.error()));
+  const auto answered = now_ms();
+  std::optional<std::int64_t> skew;  // of the node whose clock is nearest to ours
   while (!rows->done()) {
     const Cell host = rows->next();
     const Cell cluster = rows->next();
     const Cell truncated_at = rows->next();
+    const Cell clock = rows->next();
+    if (!clock.null) {
+      const std::int64_t ahead = ahead_of(timestamp_of(clock.bytes), asked, answered);
+      if (!skew || std::abs(ahead) < std::abs(*skew)) skew = ahead;
+    }
     seen.cluster = cluster.bytes;
     TruncationTime& time = seen.truncations[hexadecimal(host.bytes)];
     if (truncated_at.null) continue;
     auto found = truncation_time(truncated_at.bytes, seen.table_id);
     if (!found) co_return std::unexpected(std::move(found.error()));
     time = *found;
+  }
+  if (skew && std::abs(*skew) > std::chrono::milliseconds(kMaxClockSkew).count()) {
+    co_return wrong_clock(*skew);
   }
   co_return Result<void>();
 }

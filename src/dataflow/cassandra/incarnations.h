@@ -1,11 +1,18 @@
 // Incarnations: which incarnation of the table of products the cluster holds now (see epoch.h for
-// how that is known). Writes to the store only when a truncation is seen for the first time, or on
-// renew().
+// how that is known). Writes to the store only in trust() and renew(), and in trust() only where
+// something has changed.
+//
+// Also looks at the clocks: the newest write time of a row holds, and write times are those of the
+// job's machine. Where no node's clock is within kMaxClockSkew of it, everything here fails
+// (kInvalid), before a row is written that a row of another machine would hide, or that would hide
+// later ones.
 //
 // Thread safe, also between processes: whoever changes the epoch does so by a lightweight
 // transaction, so that all agree on the one that holds.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -20,15 +27,18 @@ class Incarnations {
  public:
   // How often another process may change the epoch under our hands before we give up.
   static constexpr int kMaxRounds = 10;
+  static constexpr std::chrono::seconds kMaxClockSkew{60};
 
   // `connection` outlives this.
   Incarnations(Connection& connection, std::string keyspace)
       : connection_(connection), keyspace_(std::move(keyspace)) {}
 
   // As ProductService::incarnation.
-  Task<Result<std::string>> current() { return settle(false); }
+  Task<Result<std::string>> current();
+  // As ProductService::trust_cache.
+  Task<Result<std::string>> trust(std::string cache);
   // As ProductService::disown_caches.
-  Task<Result<void>> renew();
+  Task<Result<std::string>> renew();
 
  private:
   // What the cluster says.
@@ -40,9 +50,13 @@ class Incarnations {
     std::optional<std::string> epoch;  // as stored
 
     std::string epoch_name() const;
+    std::optional<Epoch> known() const;
   };
 
-  Task<Result<std::string>> settle(bool renew);
+  // What is to be kept, of what is known and seen, with a token that may be new.
+  using Next = std::function<std::optional<Epoch>(
+      const std::optional<Epoch>& known, const Truncations& answers, std::string_view fresh)>;
+  Task<Result<std::string>> settle(Next next);
   Task<Result<Seen>> look();
   Task<Result<void>> look_at_tables(Seen& seen);
   Task<Result<void>> look_at_nodes(Seen& seen);

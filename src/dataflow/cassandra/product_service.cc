@@ -86,8 +86,13 @@ Task<Result<std::string>> ProductService::incarnation() {
 }
 
 // Patiently: a run whose cache failed depends on it as on a write.
-Task<Result<void>> ProductService::disown_caches() {
-  return ask_patiently<void>(options_, [this] { return incarnations_.renew(); });
+Task<Result<std::string>> ProductService::disown_caches() {
+  return ask_patiently<std::string>(options_, [this] { return incarnations_.renew(); });
+}
+
+Task<Result<std::string>> ProductService::trust_cache(std::string_view cache) {
+  return ask_patiently<std::string>(
+      options_, [this, name = std::string(cache)] { return incarnations_.trust(name); });
 }
 
 Task<Result<void>> ProductService::flush() { co_return Result<void>(); }

@@ -57,7 +57,8 @@ class ProductService final : public dataflow::ProductService {
   // Asked again while the cluster cannot answer, for Options::retry_timeout_ms.
   Task<Result<std::string>> incarnation() override;
   // As patient.
-  Task<Result<void>> disown_caches() override;
+  Task<Result<std::string>> trust_cache(std::string_view cache) override;
+  Task<Result<std::string>> disown_caches() override;
   // Nothing to do: what a node acknowledged is in its commit log.
   Task<Result<void>> flush() override;
 

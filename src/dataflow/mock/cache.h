@@ -14,30 +14,32 @@ class Cache : public dataflow::Cache {
   // otherwise.
   explicit Cache(dataflow::Cache& inner);
 
+  Method<Result<std::string>()> identity_fn{"Cache::identity"};
   Method<Result<void>(std::string_view, Mode)> open_fn{"Cache::open"};
   Method<Result<void>(std::span<const ProductId>, std::span<CacheEntry>)> find_fn{"Cache::find"};
-  Method<Result<WriteTime>(std::span<const ProductId>, ObjectId, WriteTime)> forget_fn{
+  Method<Result<WriteTime>(std::span<const ProductId>, Making, WriteTime)> forget_fn{
       "Cache::forget"};
-  Method<Result<std::size_t>(std::span<const ProductId>, std::span<const CacheEntry>)> remember_fn{
-      "Cache::remember"};
+  Method<Result<std::size_t>(std::span<const ProductId>, std::span<const CacheEntry>, Making)>
+      remember_fn{"Cache::remember"};
   Method<Result<std::vector<bool>>(std::span<const Object>)> find_objects_fn{"Cache::find_objects"};
   Method<Result<std::string>(ObjectId)> begin_object_fn{"Cache::begin_object"};
   Method<Result<bool>(const Object&, std::string_view)> end_object_fn{"Cache::end_object"};
   Method<Result<bool>()> still_trustworthy_fn{"Cache::still_trustworthy"};
 
+  Task<Result<std::string>> identity() override { return identity_fn(); }
   Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) override {
     return open_fn(incarnation, mode);
   }
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override {
     return find_fn(ids, entries);
   }
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, Making making,
                                  WriteTime time) override {
-    return forget_fn(ids, owner, time);
+    return forget_fn(ids, making, time);
   }
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
-                                     std::span<const CacheEntry> entries) override {
-    return remember_fn(ids, entries);
+                                     std::span<const CacheEntry> entries, Making making) override {
+    return remember_fn(ids, entries, making);
   }
   Task<Result<std::vector<bool>>> find_objects(std::span<const Object> objects) override {
     return find_objects_fn(objects);

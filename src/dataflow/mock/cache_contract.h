@@ -45,15 +45,15 @@ class CacheContract : public testing::TestWithParam<CacheContractParam> {
     return entries[0];
   }
   // How many were not taken.
-  std::size_t remember(ProductId id, const CacheEntry& entry) {
+  std::size_t remember(ProductId id, const CacheEntry& entry, Making making = kNoObject) {
     const ProductId ids[] = {id};
     const CacheEntry entries[] = {entry};
-    const auto not_taken = wait(cache_->remember(ids, entries));
+    const auto not_taken = wait(cache_->remember(ids, entries, making));
     EXPECT_TRUE(not_taken) << not_taken.error().describe();
     return not_taken.value_or(0);
   }
-  WriteTime forget(std::vector<ProductId> ids, ObjectId owner, WriteTime time) {
-    const auto newest = wait(cache_->forget(ids, owner, time));
+  WriteTime forget(std::vector<ProductId> ids, Making making, WriteTime time) {
+    const auto newest = wait(cache_->forget(ids, making, time));
     EXPECT_TRUE(newest) << newest.error().describe();
     return newest.value_or(-1);
   }
@@ -231,10 +231,56 @@ TEST_P(CacheContract, AnObjectsOwnWritesLeaveItsRecordAlone) {
   ASSERT_EQ(remember(1, stored(1, 10, owner_)), 0u);
   const auto token = wait(cache_->begin_object(owner_));
   ASSERT_TRUE(token);
-  forget({1}, owner_, 11);
-  ASSERT_EQ(remember(1, stored(2, 11, owner_)), 0u);
+  const Making making(owner_, *token);
+  forget({1}, making, 11);
+  ASSERT_EQ(remember(1, stored(2, 11, owner_), making), 0u);
+  ASSERT_EQ(remember(1, stored(3, 12, owner_), making), 0u);
   EXPECT_TRUE(*wait(cache_->end_object(object_, *token)));
   EXPECT_TRUE(has_record(object_));
+}
+
+// Two jobs read two versions of one object: what the slower one writes is not in the version that
+// the other one's record vouches for.
+TEST_P(CacheContract, ARowOfAnotherVersionTakesTheRecordOfItsObjectWithIt) {
+  for (const bool dirty : {true, false}) {
+    ASSERT_EQ(remember(1, stored(1, dirty ? 10 : 20, owner_)), 0u);
+    const auto slower = wait(cache_->begin_object(owner_));
+    const auto faster = wait(cache_->begin_object(owner_));
+    ASSERT_TRUE(slower && faster);
+    ASSERT_TRUE(*wait(cache_->end_object(object_, *faster)));
+    ASSERT_TRUE(has_record(object_));
+    if (dirty) {
+      forget({1}, {owner_, *slower}, 11);
+    } else {
+      ASSERT_EQ(remember(1, stored(2, 21, owner_), {owner_, *slower}), 0u);
+    }
+    EXPECT_FALSE(has_record(object_)) << dirty;
+  }
+}
+
+TEST_P(CacheContract, ARowOfAnotherVersionStopsTheRecordOfItsObjectThatIsBeingMade) {
+  ASSERT_EQ(remember(1, stored(1, 10, owner_)), 0u);
+  const auto slower = wait(cache_->begin_object(owner_));
+  const auto faster = wait(cache_->begin_object(owner_));
+  ASSERT_TRUE(slower && faster);
+  forget({1}, {owner_, *slower}, 11);
+  EXPECT_FALSE(*wait(cache_->end_object(object_, *faster)));
+  EXPECT_FALSE(has_record(object_));
+}
+
+TEST_P(CacheContract, TheSameRowRememberedAgainTakesNothingWithIt) {
+  ASSERT_EQ(remember(1, stored(1, 10, owner_)), 0u);
+  ASSERT_TRUE(make_record(object_));
+  ASSERT_EQ(remember(1, stored(1, 10, owner_)), 0u);
+  EXPECT_TRUE(has_record(object_));
+}
+
+TEST_P(CacheContract, HasOneIdentityOpenOrNot) {
+  const auto open = wait(cache_->identity());
+  ASSERT_TRUE(open) << open.error().describe();
+  EXPECT_FALSE(open->empty());
+  ASSERT_TRUE(wait(cache_->open("incarnation b")));
+  EXPECT_EQ(*wait(cache_->identity()), *open);
 }
 
 TEST_P(CacheContract, OpenedForAnotherIncarnationItIsEmpty) {
@@ -275,7 +321,7 @@ TEST_P(CacheContract, ManyRowsInOneCallAreEachTheirOwn) {
     ids.push_back(static_cast<ProductId>(i * 7919 % 100'003));  // in no order
     entries.push_back(stored(i, static_cast<WriteTime>(i + 1), owner_));
   }
-  EXPECT_EQ(*wait(cache_->remember(ids, entries)), 0u);
+  EXPECT_EQ(*wait(cache_->remember(ids, entries, kNoObject)), 0u);
   std::vector<CacheEntry> found(kRows);
   ASSERT_TRUE(wait(cache_->find(ids, found)));
   EXPECT_EQ(found, entries);
@@ -286,7 +332,7 @@ TEST_P(CacheContract, ManyRowsInOneCallAreEachTheirOwn) {
 
 TEST_P(CacheContract, NothingAskedIsNothingAnswered) {
   EXPECT_TRUE(wait(cache_->find({}, {})));
-  EXPECT_EQ(*wait(cache_->remember({}, {})), 0u);
+  EXPECT_EQ(*wait(cache_->remember({}, {}, kNoObject)), 0u);
   EXPECT_EQ(*wait(cache_->forget({}, owner_, 1)), 0);
   EXPECT_TRUE(wait(cache_->find_objects({}))->empty());
 }
@@ -308,7 +354,7 @@ TEST_P(CacheContract, OfConcurrentWritersTheNewestStands) {
             const std::size_t time = 1 + round * kWriters + (writer + i) % kWriters;
             entries[i] = stored(time, static_cast<WriteTime>(time), writer + 1);
           }
-          EXPECT_TRUE(wait(cache_->remember(ids, entries)));
+          EXPECT_TRUE(wait(cache_->remember(ids, entries, kNoObject)));
         }
       });
     }

@@ -13,23 +13,24 @@ ProductService::ProductService(dataflow::ProductService& inner) {
     return inner.save_many(products, time, stored);
   };
   incarnation_fn = [&inner] { return inner.incarnation(); };
+  trust_cache_fn = [&inner](std::string_view cache) { return inner.trust_cache(cache); };
   disown_caches_fn = [&inner] { return inner.disown_caches(); };
   flush_fn = [&inner] { return inner.flush(); };
 }
 
 Cache::Cache(dataflow::Cache& inner) {
+  identity_fn = [&inner] { return inner.identity(); };
   open_fn = [&inner](std::string_view incarnation, Cache::Mode mode) {
     return inner.open(incarnation, mode);
   };
   find_fn = [&inner](std::span<const ProductId> ids, std::span<CacheEntry> entries) {
     return inner.find(ids, entries);
   };
-  forget_fn = [&inner](std::span<const ProductId> ids, ObjectId owner, WriteTime time) {
-    return inner.forget(ids, owner, time);
+  forget_fn = [&inner](std::span<const ProductId> ids, Making making, WriteTime time) {
+    return inner.forget(ids, making, time);
   };
-  remember_fn = [&inner](std::span<const ProductId> ids, std::span<const CacheEntry> entries) {
-    return inner.remember(ids, entries);
-  };
+  remember_fn = [&inner](std::span<const ProductId> ids, std::span<const CacheEntry> entries,
+                         Making making) { return inner.remember(ids, entries, making); };
   find_objects_fn = [&inner](std::span<const Object> objects) {
     return inner.find_objects(objects);
   };

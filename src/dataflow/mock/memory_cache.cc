@@ -15,6 +15,19 @@ std::unexpected<Error> sizes_differ() {
 
 }  // namespace
 
+Task<Result<std::string>> MemoryCache::identity() {
+  co_return "memory " + std::to_string(reinterpret_cast<std::uintptr_t>(this));
+}
+
+// Deletes the owner's record, or mark, but for the mark of `making`.
+void MemoryCache::lose(ObjectId owner, Making making) {
+  const auto record = records_.find(owner);
+  if (record == records_.end()) return;
+  const Record& known = record->second;
+  if (owner == making.object && !known.made && known.token == making.token) return;
+  records_.erase(record);
+}
+
 Task<Result<void>> MemoryCache::open(std::string_view incarnation, Mode mode) {
   if (incarnation.empty()) co_return fail(ErrorCode::kInternal, "an incarnation has a name");
   const std::lock_guard lock(mutex_);
@@ -40,7 +53,7 @@ Task<Result<void>> MemoryCache::find(std::span<const ProductId> ids,
   co_return Result<void>{};
 }
 
-Task<Result<WriteTime>> MemoryCache::forget(std::span<const ProductId> ids, ObjectId owner,
+Task<Result<WriteTime>> MemoryCache::forget(std::span<const ProductId> ids, Making making,
                                             WriteTime time) {
   const std::lock_guard lock(mutex_);
   if (!opened()) co_return not_open();
@@ -52,7 +65,7 @@ Task<Result<WriteTime>> MemoryCache::forget(std::span<const ProductId> ids, Obje
   for (const ProductId id : ids) {
     const auto entry = entries_.find(id);
     if (entry == entries_.end()) continue;
-    if (entry->second.owner != owner) records_.erase(entry->second.owner);
+    lose(entry->second.owner, making);
     entry->second.state = CacheEntry::State::kDirty;
     entry->second.time = std::max(entry->second.time, time);
     entry->second.repeated = false;
@@ -62,20 +75,23 @@ Task<Result<WriteTime>> MemoryCache::forget(std::span<const ProductId> ids, Obje
 }
 
 // Whether the entry was taken.
-bool MemoryCache::take(ProductId id, const CacheEntry& entry) {
+bool MemoryCache::take(ProductId id, const CacheEntry& entry, Making making) {
   const auto [place, inserted] = entries_.try_emplace(id, entry);
   if (inserted) return true;
   CacheEntry& known = place->second;
   const bool same_write = known.time == entry.time && (known.state == CacheEntry::State::kDirty ||
                                                        known.fingerprint == entry.fingerprint);
   if (entry.time <= known.time && !same_write) return false;
-  if (known.owner != entry.owner) records_.erase(known.owner);
+  if (known.owner != entry.owner || known.fingerprint != entry.fingerprint) {
+    lose(known.owner, making);
+  }
   known = entry;
   return true;
 }
 
 Task<Result<std::size_t>> MemoryCache::remember(std::span<const ProductId> ids,
-                                                std::span<const CacheEntry> entries) {
+                                                std::span<const CacheEntry> entries,
+                                                Making making) {
   const std::lock_guard lock(mutex_);
   if (!opened()) co_return not_open();
   if (ids.size() != entries.size()) co_return sizes_differ();
@@ -84,7 +100,7 @@ Task<Result<std::size_t>> MemoryCache::remember(std::span<const ProductId> ids,
     if (entries[i].state != CacheEntry::State::kStored) {
       co_return fail(ErrorCode::kInternal, "only stored rows are remembered");
     }
-    if (!take(ids[i], entries[i])) ++not_taken;
+    if (!take(ids[i], entries[i], making)) ++not_taken;
   }
   co_return not_taken;
 }

@@ -17,12 +17,13 @@ namespace dataflow::mock {
 
 class MemoryCache : public dataflow::Cache {
  public:
+  Task<Result<std::string>> identity() override;
   Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) override;
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override;
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, Making making,
                                  WriteTime time) override;
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
-                                     std::span<const CacheEntry> entries) override;
+                                     std::span<const CacheEntry> entries, Making making) override;
   Task<Result<std::vector<bool>>> find_objects(std::span<const Object> objects) override;
   Task<Result<std::string>> begin_object(ObjectId object) override;
   Task<Result<bool>> end_object(const Object& object, std::string_view token) override;
@@ -42,7 +43,8 @@ class MemoryCache : public dataflow::Cache {
   bool opened() const { return !bound_to_.empty(); }
   // A cache that was opened to be read, for another incarnation, is empty to its reader.
   bool visible() const { return bound_to_ == incarnation_; }
-  bool take(ProductId id, const CacheEntry& entry);
+  bool take(ProductId id, const CacheEntry& entry, Making making);
+  void lose(ObjectId owner, Making making);
 
   mutable std::mutex mutex_;
   std::string incarnation_;  // that the entries belong to

@@ -16,7 +16,7 @@ TEST(MemoryCache, EvictedOrClearedItIsNotTrustworthyUntilItIsOpenedAgain) {
   ASSERT_TRUE(wait(cache.open("a")));
   const ProductId ids[] = {1};
   const CacheEntry entries[] = {{CacheEntry::State::kStored, false, {1, 2}, 3, 4}};
-  ASSERT_EQ(*wait(cache.remember(ids, entries)), 0u);
+  ASSERT_EQ(*wait(cache.remember(ids, entries, kNoObject)), 0u);
   cache.evict(1);
   EXPECT_TRUE(cache.entries().empty());
   EXPECT_FALSE(*wait(cache.still_trustworthy()));

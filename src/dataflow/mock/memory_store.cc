@@ -53,15 +53,27 @@ Result<void> MemoryStore::save_one(const ProductView& view, WriteTime time, bool
   return {};
 }
 
-Task<Result<std::string>> MemoryStore::incarnation() {
-  const std::lock_guard lock(mutex_);
-  co_return "memory\n" + std::to_string(truncations_) + "\n" + std::to_string(epoch_);
+std::string MemoryStore::describe() const {
+  return "memory\n" + std::to_string(truncations_) + "\n" + std::to_string(epoch_);
 }
 
-Task<Result<void>> MemoryStore::disown_caches() {
+Task<Result<std::string>> MemoryStore::incarnation() {
   const std::lock_guard lock(mutex_);
+  co_return describe();
+}
+
+Task<Result<std::string>> MemoryStore::trust_cache(std::string_view cache) {
+  const std::lock_guard lock(mutex_);
+  if (trusted_ != cache) ++epoch_;
+  trusted_ = cache;
+  co_return describe();
+}
+
+Task<Result<std::string>> MemoryStore::disown_caches() {
+  const std::lock_guard lock(mutex_);
+  trusted_.clear();
   ++epoch_;
-  co_return Result<void>{};
+  co_return describe();
 }
 
 Task<Result<void>> MemoryStore::flush() {

@@ -29,7 +29,8 @@ class MemoryStore : public dataflow::ProductService {
   Task<Result<void>> save_many(std::span<const ProductView> products, WriteTime time,
                                std::span<bool> stored) override;
   Task<Result<std::string>> incarnation() override;
-  Task<Result<void>> disown_caches() override;
+  Task<Result<std::string>> trust_cache(std::string_view cache) override;
+  Task<Result<std::string>> disown_caches() override;
   Task<Result<void>> flush() override;
 
   // What tests look at and do.
@@ -47,6 +48,7 @@ class MemoryStore : public dataflow::ProductService {
     WriteTime time = 0;
   };
 
+  std::string describe() const;
   Result<void> save_one(const ProductView& view, WriteTime time, bool& stored);
 
   mutable std::mutex mutex_;
@@ -56,6 +58,7 @@ class MemoryStore : public dataflow::ProductService {
   std::size_t flushes_ = 0;
   std::size_t ties_ = 0;
   std::size_t epoch_ = 1;
+  std::string trusted_;
   std::size_t truncations_ = 1;
 };
 

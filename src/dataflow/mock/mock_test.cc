@@ -76,7 +76,7 @@ TEST(Mock, InFrontOfAnotherItReplacesWhatTheTestWants) {
   ASSERT_TRUE(wait(cache.open("x")));
   const ProductId ids[] = {1};
   const CacheEntry entries[] = {{CacheEntry::State::kStored, false, {1, 2}, 3, 4}};
-  EXPECT_EQ(*wait(cache.remember(ids, entries)), 0u);
+  EXPECT_EQ(*wait(cache.remember(ids, entries, kNoObject)), 0u);
   EXPECT_EQ(memory.entries().at(1), entries[0]);
   EXPECT_TRUE(*wait(cache.still_trustworthy()));
 

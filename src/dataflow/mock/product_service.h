@@ -20,7 +20,8 @@ class ProductService : public dataflow::ProductService {
   Method<Result<void>(std::span<const ProductView>, WriteTime, std::span<bool>)> save_many_fn{
       "ProductService::save_many"};
   Method<Result<std::string>()> incarnation_fn{"ProductService::incarnation"};
-  Method<Result<void>()> disown_caches_fn{"ProductService::disown_caches"};
+  Method<Result<std::string>(std::string_view)> trust_cache_fn{"ProductService::trust_cache"};
+  Method<Result<std::string>()> disown_caches_fn{"ProductService::disown_caches"};
   Method<Result<void>()> flush_fn{"ProductService::flush"};
 
   Task<Result<Product>> find(ProductId id) override { return find_fn(id); }
@@ -33,7 +34,10 @@ class ProductService : public dataflow::ProductService {
     return save_many_fn(products, time, stored);
   }
   Task<Result<std::string>> incarnation() override { return incarnation_fn(); }
-  Task<Result<void>> disown_caches() override { return disown_caches_fn(); }
+  Task<Result<std::string>> trust_cache(std::string_view cache) override {
+    return trust_cache_fn(cache);
+  }
+  Task<Result<std::string>> disown_caches() override { return disown_caches_fn(); }
   Task<Result<void>> flush() override { return flush_fn(); }
 };
 

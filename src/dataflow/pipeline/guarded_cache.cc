@@ -33,6 +33,30 @@ void GuardedCache::switch_off(const Error& error) {
       error.describe());
 }
 
+Task<Result<std::string>> GuardedCache::learn_incarnation(bool dry_run) {
+  std::string identity;
+  if (on_ && !dry_run) {
+    auto known = co_await cache_->identity();
+    if (known) {
+      identity = std::move(*known);
+    } else {
+      switch_off(known.error());
+    }
+  }
+  Result<std::string> incarnation;
+  if (!identity.empty()) incarnation = co_await store_.trust_cache(identity);
+  if (!incarnation && incarnation.error().code == ErrorCode::kUnauthorized) {
+    warn_(
+        "the store does not let it be noted which cache is told of its rows: use only this one for "
+        "this table: " +
+        incarnation.error().describe());
+    identity.clear();
+  }
+  if (identity.empty()) incarnation = co_await store_.incarnation();
+  if (incarnation) incarnation_ = *incarnation;
+  co_return incarnation;
+}
+
 Task<void> GuardedCache::open(std::string incarnation, bool dry_run) {
   if (!on_) co_return;
   auto opened = co_await cache_->open(incarnation,
@@ -47,19 +71,20 @@ Task<bool> GuardedCache::find(std::span<const ProductId> ids, std::span<CacheEnt
   co_return found.has_value();
 }
 
-Task<std::optional<WriteTime>> GuardedCache::forget(std::span<const ProductId> ids, ObjectId owner,
+Task<std::optional<WriteTime>> GuardedCache::forget(std::span<const ProductId> ids, Making making,
                                                     WriteTime time) {
   if (!on_) co_return std::nullopt;
-  auto forgotten = co_await attempt([&] { return cache_->forget(ids, owner, time); });
+  auto forgotten = co_await attempt([&] { return cache_->forget(ids, making, time); });
   if (forgotten) co_return *forgotten;
   switch_off(forgotten.error());
   co_return std::nullopt;
 }
 
 Task<std::optional<std::size_t>> GuardedCache::remember(std::span<const ProductId> ids,
-                                                        std::span<const CacheEntry> entries) {
+                                                        std::span<const CacheEntry> entries,
+                                                        Making making) {
   if (!on_) co_return std::nullopt;
-  auto remembered = co_await attempt([&] { return cache_->remember(ids, entries); });
+  auto remembered = co_await attempt([&] { return cache_->remember(ids, entries, making); });
   if (remembered) co_return *remembered;
   switch_off(remembered.error());
   co_return std::nullopt;
@@ -105,10 +130,21 @@ Task<Result<void>> GuardedCache::before_blind_write() {
         "in it: empty "
         "the cache before the next run: " +
         done.error().describe());
-    done = Result<void>();
+    disowned_ = true;
+    co_return Result<void>();
   }
-  disowned_ = done.has_value();
-  co_return done;
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  incarnation_ = std::move(*done);
+  disowned_ = true;
+  co_return Result<void>();
+}
+
+Task<Result<void>> GuardedCache::after_last_write(std::string_view incarnation) {
+  if (incarnation == incarnation_) co_return Result<void>();
+  auto done = co_await store_.disown_caches();
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  incarnation_ = std::move(*done);
+  co_return Result<void>();
 }
 
 }  // namespace dataflow::pipeline

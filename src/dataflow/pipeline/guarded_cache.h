@@ -29,17 +29,22 @@ class GuardedCache {
 
   bool on() const { return on_; }
 
+  // The store's incarnation, in which this cache is the one that is told of what is written; a dry
+  // run asks only. A cache that fails is switched off, and the incarnation is the store's as it is.
+  // An error is the store's.
+  Task<Result<std::string>> learn_incarnation(bool dry_run);
+
   // Binds the cache to the store's incarnation; a failure switches it off.
   Task<void> open(std::string incarnation, bool dry_run);
 
   // False where nothing is known; the entries are then as they were.
   Task<bool> find(std::span<const ProductId> ids, std::span<CacheEntry> entries);
   // See Cache::forget; nullopt where the cache could not be told.
-  Task<std::optional<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+  Task<std::optional<WriteTime>> forget(std::span<const ProductId> ids, Making making,
                                         WriteTime time);
   // How many were refused (see Cache::remember); nullopt where the cache could not be told.
   Task<std::optional<std::size_t>> remember(std::span<const ProductId> ids,
-                                            std::span<const CacheEntry> entries);
+                                            std::span<const CacheEntry> entries, Making making);
   Task<std::vector<bool>> find_objects(std::span<const Object> objects);
   Task<std::optional<std::string>> begin_object(ObjectId object);
   Task<void> end_object(const Object& object, std::string token);
@@ -48,6 +53,11 @@ class GuardedCache {
   // To be called before rows are written without a successful forget(). An error is the store's.
   Task<Result<void>> before_blind_write();
 
+  // To be called after the last row was written, with the store's incarnation of that moment. Where
+  // it is not the one that this run made or found, another cache was trusted meanwhile, which was
+  // not told of all that this run wrote: the store disowns it. An error is the store's.
+  Task<Result<void>> after_last_write(std::string_view incarnation);
+
  private:
   void switch_off(const Error& error);
 
@@ -55,6 +65,7 @@ class GuardedCache {
   ProductService& store_;
   const Warn warn_;
   std::atomic<bool> on_;
+  std::string incarnation_;  // in which this run's writes are told of, or known to be untold
   Budget disowning_{1};
   bool disowned_ = false;
 };

@@ -35,6 +35,10 @@ struct ObjectState {
   std::atomic<std::uint64_t> deferred_rows{0};
 
   bool recordable() const { return !listed.object.version.empty(); }
+  // As long as record_token does not change.
+  Making making() const {
+    return {id, record_token ? std::string_view(*record_token) : std::string_view()};
+  }
 
   // What this attempt has counted, to be taken back if the object is read again.
   void count(const Counts& counts) {

@@ -110,7 +110,7 @@ void Pipeline::check_abandoned() {
 // The incarnation that this run's rows go to, and that its cache has to belong to.
 Task<Result<void>> Pipeline::learn_table() {
   if (!cache_.on() && options_.dry_run) co_return Result<void>();
-  auto incarnation = co_await parts_.store->incarnation();
+  auto incarnation = co_await cache_.learn_incarnation(options_.dry_run);
   if (incarnation) {
     incarnation_ = std::move(*incarnation);
   } else if (cache_.on() || incarnation.error().code != ErrorCode::kUnauthorized) {
@@ -121,16 +121,24 @@ Task<Result<void>> Pipeline::learn_table() {
 
 // A table that was truncated or made anew during the run has lost what was written before, and no
 // write has failed because of it. (One that lost everything after a run that wrote nothing is
-// found by the next run.)
+// found by the next run.) And a cache of another job may have become the one that is told, without
+// being told of what this run wrote. A store that has failed is not asked once more.
 Task<void> Pipeline::check_table() {
+  if (options_.dry_run || incarnation_.empty()) co_return;
   bool refused = false;
   {
     std::lock_guard lock(mutex_);
     for (const Error& error : errors_) refused = refused || error.code == ErrorCode::kInvalid;
   }
+  const bool has_written = rows_.has_written() && stop_.reason() != Stop::kFailed;
   const bool wrote = progress_.counts().written > 0 && !stop_.stopped();
-  if (options_.dry_run || incarnation_.empty() || !(wrote || refused)) co_return;
+  if (!has_written && !refused) co_return;
   auto now = co_await parts_.store->incarnation();
+  if (now && has_written) {
+    auto told = co_await cache_.after_last_write(*now);
+    if (!told) run_failed(std::move(told.error()));
+  }
+  if (!wrote && !refused) co_return;
   if (now && table_of(*now) == table_of(incarnation_)) co_return;
   if (now) {
     run_failed(

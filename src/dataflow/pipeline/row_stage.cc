@@ -347,7 +347,7 @@ Task<void> RowStage::take_over(Work& work) {
     entries.back().repeated = row.repeated;
   }
   if (ids.empty()) co_return;
-  const auto refused = co_await cache_.remember(ids, entries);
+  const auto refused = co_await cache_.remember(ids, entries, work.object->making());
   if (!refused || *refused > 0) work.object->complete = false;
 }
 
@@ -365,7 +365,7 @@ Task<bool> RowStage::make_dirty(Work& work, bool replaces_written, WriteTime& ti
   // Once where nobody else writes these rows; again where another one's time was newer.
   constexpr int kMostTimes = 16;
   for (int i = 0; i < kMostTimes; ++i) {
-    const auto newest = co_await cache_.forget(ids, work.object->id, time);
+    const auto newest = co_await cache_.forget(ids, work.object->making(), time);
     if (!newest) co_return false;
     if (*newest < time) co_return true;
     time = co_await clock_.next(*newest, replaces_written);
@@ -398,6 +398,7 @@ Task<Result<void>> RowStage::write(Work& work) {
   for (const auto& row : work.rows) products.push_back(row.row->product);
   const auto stored = std::make_unique<bool[]>(products.size());
   const std::span<bool> stored_span(stored.get(), products.size());
+  has_written_ = true;
   auto saved = co_await store_.save_many(products, time, stored_span);
   for (std::size_t i = 0; i < products.size(); ++i) {
     if (!stored[i]) continue;
@@ -431,7 +432,7 @@ Task<void> RowStage::remember(Work& work, std::span<const bool> stored, WriteTim
     entries.push_back(entry);
   }
   if (ids.empty()) co_return;
-  const auto refused = co_await cache_.remember(ids, entries);
+  const auto refused = co_await cache_.remember(ids, entries, work.object->making());
   if (!refused || *refused > 0) work.object->complete = false;
 }
 

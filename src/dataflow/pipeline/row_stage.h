@@ -46,6 +46,9 @@ class RowStage {
   // Whether lines of this attempt took the place of another object's lines.
   bool has_displaced(std::uint64_t object, std::uint64_t attempt);
 
+  // Whether the store was told to write anything, acknowledged or not.
+  bool has_written() const { return has_written_; }
+
   // Decides the rows that were put off. To be called when every block of the run has been taken.
   Task<Result<void>> take_deferred();
 
@@ -77,6 +80,7 @@ class RowStage {
   Progress& progress_;
   WriteClock clock_;
   Tickets tickets_;
+  std::atomic<bool> has_written_ = false;
 
   std::mutex displaced_mutex_;
   std::unordered_set<std::uint64_t> displaced_;  // LineOrder::attempt_of whom lines gave way to

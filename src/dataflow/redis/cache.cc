@@ -8,6 +8,8 @@ Cache::Cache(Options options) : session_(std::make_unique<Session>(std::move(opt
 
 Cache::~Cache() = default;
 
+Task<Result<std::string>> Cache::identity() { co_return co_await session_->identity(); }
+
 Task<Result<void>> Cache::open(std::string_view incarnation, Mode mode) {
   auto opened = co_await session_->open(std::string(incarnation), mode == Mode::kReadOnly);
   co_return opened;

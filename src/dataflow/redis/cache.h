@@ -39,12 +39,13 @@ class Cache : public dataflow::Cache {
   explicit Cache(Options options);
   ~Cache() override;
 
+  Task<Result<std::string>> identity() override;
   Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) override;
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override;
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, Making making,
                                  WriteTime time) override;
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
-                                     std::span<const CacheEntry> entries) override;
+                                     std::span<const CacheEntry> entries, Making making) override;
   Task<Result<std::vector<bool>>> find_objects(std::span<const Object> objects) override;
   Task<Result<std::string>> begin_object(ObjectId object) override;
   Task<Result<bool>> end_object(const Object& object, std::string_view token) override;

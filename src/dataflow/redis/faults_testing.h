@@ -35,14 +35,14 @@ inline Result<CacheEntry> find(Cache& cache, ProductId id) {
 }
 
 inline Result<std::size_t> remember(Cache& cache, ProductId id, const CacheEntry& entry) {
-  return run(cache.remember(std::span(&id, 1), std::span(&entry, 1)));
+  return run(cache.remember(std::span(&id, 1), std::span(&entry, 1), kNoObject));
 }
 
 inline Result<std::size_t> remember_many(Cache& cache, ProductId first, std::size_t count) {
   std::vector<ProductId> ids(count);
   std::iota(ids.begin(), ids.end(), first);
   const std::vector<CacheEntry> entries(count, stored(1, kNow));
-  return run(cache.remember(ids, entries));
+  return run(cache.remember(ids, entries, kNoObject));
 }
 
 inline void expect_error(const auto& result, ErrorCode code, std::string_view message) {

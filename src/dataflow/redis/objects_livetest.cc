@@ -50,15 +50,16 @@ class LiveObjects : public testing::Test {
     ASSERT_TRUE(end(object, begin(object)));
     ASSERT_TRUE(known(object));
   }
-  std::size_t remember(ProductId id, WriteTime time, const Object& owner,
-                       std::uint64_t content = 7) {
+  std::size_t remember(ProductId id, WriteTime time, const Object& owner, std::uint64_t content = 7,
+                       std::string_view token = {}) {
     const CacheEntry entry{CacheEntry::State::kStored, false, {content, 1}, time, id_of(owner)};
-    const auto refused = run(cache_->remember(std::span(&id, 1), std::span(&entry, 1)));
+    const auto refused =
+        run(cache_->remember(std::span(&id, 1), std::span(&entry, 1), {id_of(owner), token}));
     EXPECT_TRUE(refused) << refused.error().describe();
     return refused.value_or(99);
   }
-  void forget(ProductId id, const Object& owner) {
-    EXPECT_TRUE(run(cache_->forget(std::span(&id, 1), id_of(owner), kNow + 1)));
+  void forget(ProductId id, const Object& owner, std::string_view token = {}) {
+    EXPECT_TRUE(run(cache_->forget(std::span(&id, 1), {id_of(owner), token}, kNow + 1)));
   }
 
   std::string addr_;
@@ -160,10 +161,23 @@ TEST_F(LiveObjects, LoseTheirRecordWhenAnotherForgetsARow) {
 TEST_F(LiveObjects, KeepTheirRecordWhenTheyForgetTheirOwnRow) {
   remember(1, kNow, kFirst);
   const std::string token = begin(kFirst);
-  forget(1, kFirst);
-  remember(1, kNow + 1, kFirst);
+  forget(1, kFirst, token);
+  remember(1, kNow + 1, kFirst, 8, token);
+  remember(1, kNow + 2, kFirst, 9, token);
   EXPECT_TRUE(end(kFirst, token));
   EXPECT_TRUE(known(kFirst));
+}
+
+TEST_F(LiveObjects, LoseTheirRecordToARowOfAnotherVersionOfThemselves) {
+  remember(1, kNow, kFirst);
+  std::string slower = begin(kFirst);
+  make(kFirst);
+  forget(1, kFirst, slower);
+  EXPECT_FALSE(known(kFirst));
+  slower = begin(kFirst);
+  const std::string faster = begin(kFirst);
+  remember(1, kNow + 2, kFirst, 9, slower);
+  EXPECT_FALSE(end(kFirst, faster));
 }
 
 TEST_F(LiveObjects, OfManyRowsLoseTheirRecordsInOneCall) {
@@ -175,11 +189,11 @@ TEST_F(LiveObjects, OfManyRowsLoseTheirRecordsInOneCall) {
     ids.push_back(i);
     entries.push_back({CacheEntry::State::kStored, false, {1, 1}, kNow, id_of(objects.back())});
   }
-  ASSERT_EQ(run(cache_->remember(ids, entries)), 0);
+  ASSERT_EQ(run(cache_->remember(ids, entries, kNoObject)), 0);
   for (int i = 0; i < 1'500; i += 100) make(objects[static_cast<std::size_t>(i)]);
   make(kFirst);
   for (CacheEntry& entry : entries) entry.owner = id_of(kFirst);
-  ASSERT_EQ(run(cache_->remember(ids, entries)), 0);
+  ASSERT_EQ(run(cache_->remember(ids, entries, kNoObject)), 0);
   EXPECT_EQ(run(cache_->find_objects(objects)), std::vector<bool>(objects.size()));
   EXPECT_TRUE(known(kFirst));
 }

@@ -26,11 +26,14 @@ TEST(LiveServer, ThatIsFullIsUnavailableForWritesOnly) {
   Cache cache(redis.options());
   ASSERT_TRUE(open(cache));
   ASSERT_EQ(remember(cache, 1, stored(1, kNow)), 0);
+  const auto token = run(cache.begin_object(kA));
+  ASSERT_TRUE(token);
   ASSERT_EQ(admin({"CONFIG", "SET", "maxmemory", "1"}), "OK");  // noeviction
   expect_error(remember(cache, 2, stored(1, kNow)), ErrorCode::kUnavailable, "full");
   expect_error(remember(cache, 1, stored(2, kNow + 1)), ErrorCode::kUnavailable, "full");
   const ProductId id = 1;
-  expect_error(run(cache.forget(std::span(&id, 1), kA, kNow + 2)), ErrorCode::kUnavailable, "full");
+  expect_error(run(cache.forget(std::span(&id, 1), {kA, *token}, kNow + 2)),
+               ErrorCode::kUnavailable, "full");
   expect_error(run(cache.begin_object(kA)), ErrorCode::kUnavailable, "full");
   EXPECT_EQ(find(cache, 1), stored(1, kNow));
   Cache fresh(redis.options());

@@ -72,9 +72,22 @@ Commands new_rows(const Generation& generation, std::span<const Range> ranges,
   return commands;
 }
 
+// The owner's eight bytes, as entries have them.
+std::string owner_bytes(ObjectId owner) {
+  std::array<char, kEntryBytes> bytes;
+  encode(CacheEntry{.owner = owner}, bytes);
+  return {bytes.data() + sizeof(WriteTime), sizeof(ObjectId)};
+}
+
+// What the object's record is while this job makes it; no record is like that without a token.
+std::string mark_of(const Making& making) { return open_record(making.token); }
+
 Commands compared_rows(const Generation& generation, std::span<const Range> ranges,
-                       std::span<const ProductId> ids, std::span<const CacheEntry> entries) {
+                       std::span<const ProductId> ids, std::span<const CacheEntry> entries,
+                       const Making& making) {
   Commands commands;
+  const std::string owner = owner_bytes(making.object);
+  const std::string mark = mark_of(making);
   reserve(commands, generation, ranges.back().end - ranges.front().begin, true);
   for (const Range& range : ranges) {
     commands.command("EVAL").add(kRememberScript).add(range.size());
@@ -84,7 +97,7 @@ Commands compared_rows(const Generation& generation, std::span<const Range> rang
     for (std::size_t i = range.begin; i < range.end; ++i) {
       encode(entries[i], commands.add_space(kEntryBytes));
     }
-    commands.add(generation.records);
+    commands.add(generation.records).add(owner).add(mark);
   }
   return commands;
 }
@@ -128,15 +141,16 @@ Task<Result<void>> Cache::find(std::span<const ProductId> ids, std::span<CacheEn
   co_return Result<void>{};
 }
 
-Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, ObjectId owner,
+Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, Making making,
                                       WriteTime time) {
   auto generation = session_->writable();
   if (!generation) co_return std::unexpected(std::move(generation.error()));
-  // Time and owner in the form that entries have.
+  // In the form that entries have.
   std::array<char, kEntryBytes> bytes;
-  encode(CacheEntry{.time = time, .owner = owner}, bytes);
+  encode(CacheEntry{.time = time}, bytes);
   const std::string_view time_bytes(bytes.data(), sizeof(WriteTime));
-  const std::string_view owner_bytes(bytes.data() + sizeof(WriteTime), sizeof(ObjectId));
+  const std::string owner = owner_bytes(making.object);
+  const std::string mark = mark_of(making);
 
   WriteTime newest = 0;
   for (std::size_t begin = 0; begin < ids.size();) {
@@ -148,7 +162,7 @@ Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, ObjectId o
       for (std::size_t i = range.begin; i < range.end; ++i) {
         commands.add_row((*generation)->rows, ids[i]);
       }
-      commands.add(owner_bytes).add((*generation)->records).add(time_bytes);
+      commands.add(owner).add((*generation)->records).add(time_bytes).add(mark);
     }
     auto reply = co_await session_->ask(*generation, commands);
     if (!reply) co_return std::unexpected(std::move(reply.error()));
@@ -164,7 +178,7 @@ Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, ObjectId o
 }
 
 Task<Result<std::size_t>> Cache::remember(std::span<const ProductId> ids,
-                                          std::span<const CacheEntry> entries) {
+                                          std::span<const CacheEntry> entries, Making making) {
   auto good = check_remembered(ids, entries);
   if (!good) co_return std::unexpected(std::move(good.error()));
   auto generation = session_->writable();
@@ -181,7 +195,7 @@ Task<Result<std::size_t>> Cache::remember(std::span<const ProductId> ids,
       std::erase_if(ranges, [&](const Range&) { return values.next().bytes == "1"; });
       if (ranges.empty()) continue;
     }
-    Commands commands = compared_rows(**generation, ranges, ids, entries);
+    Commands commands = compared_rows(**generation, ranges, ids, entries, making);
     auto reply = co_await session_->ask(*generation, commands);
     if (!reply) co_return std::unexpected(std::move(reply.error()));
     clients::Values values(*reply);

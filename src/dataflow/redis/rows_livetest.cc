@@ -45,7 +45,7 @@ class LiveRows : public testing::Test {
 
   // What every test of these needs to succeed.
   std::size_t remember(std::vector<ProductId> ids, std::vector<CacheEntry> entries) {
-    const auto refused = run(cache_->remember(ids, entries));
+    const auto refused = run(cache_->remember(ids, entries, kNoObject));
     EXPECT_TRUE(refused) << refused.error().describe();
     return refused.value_or(~std::size_t{0});
   }
@@ -217,7 +217,7 @@ TEST_F(LiveRows, OfAnotherIncarnationAreInvisible) {
   ASSERT_TRUE(run(other.open(other_table)));
   const std::vector<ProductId> ids{1};
   const std::vector<CacheEntry> entries{stored(1, kNow)};
-  EXPECT_EQ(run(other.remember(ids, entries)), 0);
+  EXPECT_EQ(run(other.remember(ids, entries, kNoObject)), 0);
   EXPECT_THAT(find({1}), ElementsAre(CacheEntry{}));
   RawRedis redis(addr_);
   remove_all(redis, other_table);
@@ -228,7 +228,7 @@ TEST_F(LiveRows, AreSharedByCachesOfTheSameIncarnation) {
   ASSERT_TRUE(run(other.open(incarnation_)));
   const std::vector<ProductId> ids{1};
   const std::vector<CacheEntry> entries{stored(1, kNow)};
-  EXPECT_EQ(run(other.remember(ids, entries)), 0);
+  EXPECT_EQ(run(other.remember(ids, entries, kNoObject)), 0);
   EXPECT_THAT(find({1}), ElementsAre(stored(1, kNow)));
 }
 
@@ -256,7 +256,7 @@ TEST_F(LiveRows, AreReadByACacheOpenedForReading) {
   ASSERT_TRUE(run(reader.find(ids, entries)));
   EXPECT_THAT(entries, ElementsAre(stored(1, kNow), CacheEntry{}));
   EXPECT_EQ(run(reader.still_trustworthy()), true);
-  EXPECT_EQ(run(reader.remember(ids, entries)).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(run(reader.remember(ids, entries, kNoObject)).error().code, ErrorCode::kInternal);
   EXPECT_EQ(run(reader.forget(ids, kA, 1)).error().code, ErrorCode::kInternal);
   EXPECT_EQ(run(reader.begin_object(kA)).error().code, ErrorCode::kInternal);
 }
@@ -281,13 +281,13 @@ TEST_F(LiveRows, AreNotForThoseWhoMistakeTheInterface) {
   std::vector<CacheEntry> one(1, stored(1, kNow));
   std::vector<CacheEntry> two{stored(1, kNow), dirty(kNow)};
   EXPECT_EQ(run(cache_->find(ids, one)).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(run(cache_->remember(ids, one)).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(run(cache_->remember(ids, two)).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(run(cache_->remember(ids, one, kNoObject)).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(run(cache_->remember(ids, two, kNoObject)).error().code, ErrorCode::kInternal);
   EXPECT_EQ(run(cache_->open("")).error().code, ErrorCode::kInternal);
   Cache closed({.addr = addr_, .user = {}, .pass = {}});
   EXPECT_EQ(run(closed.find(ids, two)).error().code, ErrorCode::kInternal);
   EXPECT_EQ(run(closed.forget(ids, kA, 1)).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(run(closed.remember({}, {})).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(run(closed.remember({}, {}, kNoObject)).error().code, ErrorCode::kInternal);
   EXPECT_EQ(run(closed.still_trustworthy()).error().code, ErrorCode::kInternal);
 }
 
@@ -349,7 +349,7 @@ Task<void> write(Cache& cache, ProductId first, WriteTime time) {
   std::vector<ProductId> ids(50);
   std::iota(ids.begin(), ids.end(), first);
   std::vector<CacheEntry> entries(ids.size(), stored(static_cast<std::uint64_t>(time), time));
-  auto remembered = co_await cache.remember(ids, entries);
+  auto remembered = co_await cache.remember(ids, entries, kNoObject);
   EXPECT_TRUE(remembered);
   auto found = co_await cache.find(ids, entries);
   EXPECT_TRUE(found);

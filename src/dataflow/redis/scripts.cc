@@ -44,8 +44,9 @@ for i = 1, rows do
     else
       take = high > was_high or (high == was_high and low > was_low)
     end
-    local owner = string.sub(was, 9, 16)
-    if take and owner ~= string.sub(now, 9, 16) then losers[owner] = true end
+    if take and string.sub(was, 9, 32) ~= string.sub(now, 9, 32) then
+      losers[string.sub(was, 9, 16)] = true
+    end
   end
   if not take then
     refused = refused + 1
@@ -56,9 +57,10 @@ for i = 1, rows do
 end
 -- The records first: should Redis be full, and refuse the rows, a record too few costs a read.
 losers[string.rep('\0', 8)] = nil
-local records = {}
+local records, making, mark = {}, ARGV[rows + 2], ARGV[rows + 3]
 for owner in pairs(losers) do
-  records[#records + 1] = ARGV[rows + 1] .. string.format('%08x%08x', struct.unpack('>I4I4', owner))
+  local record = ARGV[rows + 1] .. string.format('%08x%08x', struct.unpack('>I4I4', owner))
+  if owner ~= making or redis.call('GET', record) ~= mark then records[#records + 1] = record end
 end
 if #records > 0 then redis.call('DEL', unpack(records)) end
 if #writes > 0 then redis.call('MSET', unpack(writes)) end
@@ -85,11 +87,11 @@ for i = 1, #KEYS do
     end
   end
 end
-losers[ARGV[1]] = nil
 losers[string.rep('\0', 8)] = nil
-local records = {}
+local records, making, mark = {}, ARGV[1], ARGV[4]
 for owner in pairs(losers) do
-  records[#records + 1] = ARGV[2] .. string.format('%08x%08x', struct.unpack('>I4I4', owner))
+  local record = ARGV[2] .. string.format('%08x%08x', struct.unpack('>I4I4', owner))
+  if owner ~= making or redis.call('GET', record) ~= mark then records[#records + 1] = record end
 end
 if #records > 0 then redis.call('DEL', unpack(records)) end
 if #writes > 0 then redis.call('MSET', unpack(writes)) end

@@ -16,12 +16,14 @@ namespace dataflow::redis {
 // how far its removal has come.
 extern const std::string_view kOpenScript;
 
-// KEYS: rows. ARGV: their entries, then the prefix of records. Returns how many rows were refused,
-// and how many were absent.
+// KEYS: rows. ARGV: their entries, then the prefix of records, the object being made (8 bytes), and
+// what its record is as long as this job makes it. Returns how many rows were refused, and how many
+// were absent.
 extern const std::string_view kRememberScript;
 
-// KEYS: rows. ARGV: owner (8 bytes), the prefix of records, the coming write's time (8 bytes).
-// Returns the newest time there was (8 bytes).
+// KEYS: rows. ARGV: the object being made (8 bytes), the prefix of records, the coming write's time
+// (8 bytes), and what the object's record is as long as this job makes it. Returns the newest time
+// there was (8 bytes).
 extern const std::string_view kForgetScript;
 
 // KEYS: record, pointer. ARGV: name of the generation, token, its three parts, version. Returns 1,

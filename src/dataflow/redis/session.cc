@@ -23,6 +23,15 @@ std::string_view tail(const clients::Reply& reply, std::size_t before) {
 
 }  // namespace
 
+Task<Result<std::string>> Session::identity() {
+  auto good = check(connector_.options());
+  if (!good) co_return std::unexpected(std::move(good.error()));
+  connector_.try_again();
+  auto link = co_await connector_.link();
+  if (!link) co_return std::unexpected(std::move(link.error()));
+  co_return "redis " + (*link)->run_id() + " database " + std::to_string(connector_.options().db);
+}
+
 Task<Result<void>> Session::open(std::string incarnation, bool read_only) {
   if (incarnation.empty()) co_return fail(ErrorCode::kInternal, "an incarnation has a name");
   auto good = check(connector_.options());

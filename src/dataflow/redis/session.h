@@ -39,6 +39,8 @@ class Session {
  public:
   explicit Session(Options options) : connector_(std::move(options)) {}
 
+  // As Cache::identity: the server's run, and the database in it.
+  Task<Result<std::string>> identity();
   Task<Result<void>> open(std::string incarnation, bool read_only);
   // The generation to read, or to change; kInternal before open(), and for changes of what was
   // opened for reading.

@@ -88,7 +88,8 @@ std::string new_token() {
 // What one step changes, written as one batch.
 class Cache::Change {
  public:
-  Change(Database& database, Namespace space) : database_(database), space_(space) {}
+  Change(Database& database, Namespace space, ObjectId spared = kNoObject)
+      : database_(database), space_(space), spared_(spared) {}
 
   void put(ProductId id, const CacheEntry& entry) {
     note(batch_.Put(database_.family(Family::kRows),
@@ -101,7 +102,8 @@ class Cache::Change {
   }
   // Deletes the object's record, made or being made.
   void lose(ObjectId object) {
-    if (object == kNoObject || std::find(lost_.begin(), lost_.end(), object) != lost_.end()) return;
+    if (object == kNoObject || object == spared_) return;
+    if (std::find(lost_.begin(), lost_.end(), object) != lost_.end()) return;
     lost_.push_back(object);
     note(batch_.Delete(database_.family(Family::kObjects), EntryKey(space_, object).view()));
   }
@@ -119,10 +121,16 @@ class Cache::Change {
 
   Database& database_;
   const Namespace space_;
+  const ObjectId spared_;  // keeps its record
   ::rocksdb::WriteBatch batch_;
   ::rocksdb::Status status_;
   std::vector<ObjectId> lost_;  // few: the objects that rows of one block came from
 };
+
+// Which session of the database it is belongs to the namespace (open_namespace).
+Task<Result<std::string>> Cache::identity() {
+  co_return "rocksdb " + database_->path() + " " + database_->identity();
+}
 
 Task<Result<void>> Cache::open(std::string_view incarnation, Mode mode) {
   co_return open_namespace(incarnation, mode);
@@ -182,32 +190,34 @@ Result<void> Cache::find_some(std::span<const ProductId> ids, std::span<CacheEnt
   return {};
 }
 
-Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, ObjectId owner,
+Task<Result<WriteTime>> Cache::forget(std::span<const ProductId> ids, Making making,
                                       WriteTime time) {
   if (auto open = check_open(); !open) co_return std::unexpected(open.error());
   WriteTime newest = 0;
   for (std::size_t first = 0; first < ids.size(); first += kMaxRows) {
     const auto some = ids.subspan(first, std::min(kMaxRows, ids.size() - first));
-    auto known = forget_some(some, owner, time);
+    auto known = forget_some(some, making, time);
     if (!known) co_return known;
     newest = std::max(newest, *known);
   }
   co_return newest;
 }
 
-Result<WriteTime> Cache::forget_some(std::span<const ProductId> ids, ObjectId owner,
+Result<WriteTime> Cache::forget_some(std::span<const ProductId> ids, Making making,
                                      WriteTime time) {
   const auto order = in_key_order(ids);
   const std::lock_guard lock(step_);
   auto known = read_entries(*database_, namespace_, ids, order);
   if (!known) return std::unexpected(known.error());
-  Change change(*database_, namespace_);
+  const auto spared = is_mark(making);
+  if (!spared) return std::unexpected(spared.error());
+  Change change(*database_, namespace_, *spared ? making.object : kNoObject);
   WriteTime newest = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {
     CacheEntry& entry = (*known)[i];
     if (entry.state == CacheEntry::State::kAbsent) continue;
     newest = std::max(newest, entry.time);
-    if (entry.owner != owner) change.lose(entry.owner);
+    change.lose(entry.owner);
     if (entry.state == CacheEntry::State::kDirty && entry.time >= time) continue;
     entry.time = std::max(entry.time, time);
     entry.state = CacheEntry::State::kDirty;
@@ -220,7 +230,7 @@ Result<WriteTime> Cache::forget_some(std::span<const ProductId> ids, ObjectId ow
 }
 
 Task<Result<std::size_t>> Cache::remember(std::span<const ProductId> ids,
-                                          std::span<const CacheEntry> entries) {
+                                          std::span<const CacheEntry> entries, Making making) {
   if (auto open = check_open(); !open) co_return std::unexpected(open.error());
   if (ids.size() != entries.size()) {
     co_return fail(ErrorCode::kInternal, "`ids` and `entries` differ in size");
@@ -233,7 +243,7 @@ Task<Result<std::size_t>> Cache::remember(std::span<const ProductId> ids,
   std::size_t not_taken = 0;
   for (std::size_t first = 0; first < ids.size(); first += kMaxRows) {
     const std::size_t count = std::min(kMaxRows, ids.size() - first);
-    auto some = remember_some(ids.subspan(first, count), entries.subspan(first, count));
+    auto some = remember_some(ids.subspan(first, count), entries.subspan(first, count), making);
     if (!some) co_return some;
     not_taken += *some;
   }
@@ -241,12 +251,14 @@ Task<Result<std::size_t>> Cache::remember(std::span<const ProductId> ids,
 }
 
 Result<std::size_t> Cache::remember_some(std::span<const ProductId> ids,
-                                         std::span<const CacheEntry> entries) {
+                                         std::span<const CacheEntry> entries, Making making) {
   const auto order = in_key_order(ids);
   const std::lock_guard lock(step_);
   auto known = read_entries(*database_, namespace_, ids, order);
   if (!known) return std::unexpected(known.error());
-  Change change(*database_, namespace_);
+  const auto spared = is_mark(making);
+  if (!spared) return std::unexpected(spared.error());
+  Change change(*database_, namespace_, *spared ? making.object : kNoObject);
   std::size_t not_taken = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const ProductId id = ids[order[i]];
@@ -257,7 +269,8 @@ Result<std::size_t> Cache::remember_some(std::span<const ProductId> ids,
       ++not_taken;
       continue;
     }
-    if ((*known)[i].owner != entry.owner) change.lose((*known)[i].owner);
+    const CacheEntry& was = (*known)[i];
+    if (was.owner != entry.owner || was.fingerprint != entry.fingerprint) change.lose(was.owner);
     change.put(id, entry);
     (*known)[i] = entry;
   }
@@ -287,6 +300,19 @@ Result<std::vector<bool>> Cache::find_records(std::span<const Object> objects) c
     stored[i] = !version.empty() && record->made == version;
   }
   return stored;
+}
+
+Result<bool> Cache::is_mark(Making making) const {
+  if (making.token.empty()) return false;
+  std::string value;
+  const EntryKey key(namespace_, making.object);
+  const auto status =
+      database_->db().Get({}, database_->family(Family::kObjects), key.view(), &value);
+  if (status.IsNotFound()) return false;
+  if (!status.ok()) return std::unexpected(error_of(status, "reading from", database_->path()));
+  const auto record = decode_record(value);
+  if (!record) return std::unexpected(damaged(*database_));
+  return !record->made && record->token == making.token;
 }
 
 Task<Result<std::string>> Cache::begin_object(ObjectId object) {

@@ -28,12 +28,13 @@ class Cache : public dataflow::Cache {
  public:
   explicit Cache(std::shared_ptr<Database> database) : database_(std::move(database)) {}
 
+  Task<Result<std::string>> identity() override;
   Task<Result<void>> open(std::string_view incarnation, Mode mode = Mode::kReadWrite) override;
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override;
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, Making making,
                                  WriteTime time) override;
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
-                                     std::span<const CacheEntry> entries) override;
+                                     std::span<const CacheEntry> entries, Making making) override;
   Task<Result<std::vector<bool>>> find_objects(std::span<const Object> objects) override;
   Task<Result<std::string>> begin_object(ObjectId object) override;
   Task<Result<bool>> end_object(const Object& object, std::string_view token) override;
@@ -44,10 +45,12 @@ class Cache : public dataflow::Cache {
 
   Result<void> open_namespace(std::string_view incarnation, Mode mode);
   Result<void> find_some(std::span<const ProductId> ids, std::span<CacheEntry> entries) const;
-  Result<WriteTime> forget_some(std::span<const ProductId> ids, ObjectId owner, WriteTime time);
+  Result<WriteTime> forget_some(std::span<const ProductId> ids, Making making, WriteTime time);
   Result<std::size_t> remember_some(std::span<const ProductId> ids,
-                                    std::span<const CacheEntry> entries);
+                                    std::span<const CacheEntry> entries, Making making);
   Result<std::vector<bool>> find_records(std::span<const Object> objects) const;
+  // Whether the record is being made under this token.
+  Result<bool> is_mark(Making making) const;
   Result<std::string> begin_record(ObjectId object);
   Result<bool> end_record(const Object& object, std::string_view token);
   Result<void> check_open() const;

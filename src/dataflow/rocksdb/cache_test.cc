@@ -24,19 +24,20 @@ class CacheInAFolder : public dataflow::Cache {
     options.path = dir_ / "db";
     cache_.emplace(*rocksdb::Database::open(options));
   }
+  Task<Result<std::string>> identity() override { return cache_->identity(); }
   Task<Result<void>> open(std::string_view incarnation, Mode mode) override {
     return cache_->open(incarnation, mode);
   }
   Task<Result<void>> find(std::span<const ProductId> ids, std::span<CacheEntry> entries) override {
     return cache_->find(ids, entries);
   }
-  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, ObjectId owner,
+  Task<Result<WriteTime>> forget(std::span<const ProductId> ids, Making making,
                                  WriteTime time) override {
-    return cache_->forget(ids, owner, time);
+    return cache_->forget(ids, making, time);
   }
   Task<Result<std::size_t>> remember(std::span<const ProductId> ids,
-                                     std::span<const CacheEntry> entries) override {
-    return cache_->remember(ids, entries);
+                                     std::span<const CacheEntry> entries, Making making) override {
+    return cache_->remember(ids, entries, making);
   }
   Task<Result<std::vector<bool>>> find_objects(std::span<const Object> objects) override {
     return cache_->find_objects(objects);
@@ -97,7 +98,7 @@ class CacheTest : public ::testing::Test {
   void remember(ProductId id, const CacheEntry& entry) {
     const ProductId ids[] = {id};
     const CacheEntry entries[] = {entry};
-    ASSERT_EQ(*wait(cache_->remember(ids, entries)), 0u);
+    ASSERT_EQ(*wait(cache_->remember(ids, entries, kNoObject)), 0u);
   }
   Result<CacheEntry> find(ProductId id) {
     const ProductId ids[] = {id};
@@ -183,7 +184,7 @@ TEST_F(CacheTest, DamagedEntriesAndRecordsAreErrors) {
   const CacheEntry entries[] = {stored(1, 2, 1)};
   EXPECT_EQ(find(1).error().code, ErrorCode::kInternal);
   EXPECT_EQ(wait(cache_->forget(ids, 1, 1)).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(wait(cache_->remember(ids, entries)).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(wait(cache_->remember(ids, entries, kNoObject)).error().code, ErrorCode::kInternal);
   const Object object{"/x", 1, "v"};
   EXPECT_EQ(wait(cache_->find_objects({&object, 1})).error().code, ErrorCode::kInternal);
   EXPECT_EQ(wait(cache_->end_object(object, "x")).error().code, ErrorCode::kInternal);
@@ -192,8 +193,8 @@ TEST_F(CacheTest, DamagedEntriesAndRecordsAreErrors) {
 TEST_F(CacheTest, OurOwnMistakesAreErrors) {
   const ProductId ids[] = {1};
   const CacheEntry dirty[] = {CacheEntry{}};
-  EXPECT_EQ(wait(cache_->remember(ids, dirty)).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(wait(cache_->remember(ids, {})).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(wait(cache_->remember(ids, dirty, kNoObject)).error().code, ErrorCode::kInternal);
+  EXPECT_EQ(wait(cache_->remember(ids, {}, kNoObject)).error().code, ErrorCode::kInternal);
   EXPECT_EQ(wait(cache_->find(ids, {})).error().code, ErrorCode::kInternal);
 }
 
@@ -201,7 +202,7 @@ TEST_F(CacheTest, OpenedToBeReadItRefusesToBeChanged) {
   open(/*read_only=*/true);
   const ProductId ids[] = {1};
   const CacheEntry entries[] = {stored(1, 2, 1)};
-  EXPECT_EQ(wait(cache_->remember(ids, entries)).error().code, ErrorCode::kUnauthorized);
+  EXPECT_EQ(wait(cache_->remember(ids, entries, kNoObject)).error().code, ErrorCode::kUnauthorized);
   EXPECT_EQ(wait(cache_->begin_object(1)).error().code, ErrorCode::kUnauthorized);
 }
 
@@ -232,7 +233,8 @@ TEST_F(CacheTest, BehavesAsTheReferenceDoes) {
               stored(random() % 3, 1 + step / 20 + static_cast<int>(random() % 8), owner));
           entries.back().repeated = random() % 4 == 0;
         }
-        EXPECT_EQ(*wait(cache_->remember(ids, entries)), *wait(reference.remember(ids, entries)));
+        EXPECT_EQ(*wait(cache_->remember(ids, entries, kNoObject)),
+                  *wait(reference.remember(ids, entries, kNoObject)));
         break;
       }
       case 3: {

@@ -144,13 +144,25 @@ std::string Database::incarnation() const {
   return incarnation_of(path_, identity_, std::to_string(epoch_));
 }
 
-Result<void> Database::begin_epoch() {
+Result<void> Database::begin_epoch_of(std::string_view trusted) {
+  const auto known = read_meta(kTrustedCacheKey);
+  if (!known) return std::unexpected(known.error());
+  return *known == trusted ? Result<void>{} : write_epoch(trusted);
+}
+
+Result<void> Database::begin_epoch() { return write_epoch({}); }
+
+Result<void> Database::write_epoch(std::string_view trusted) {
   std::uint64_t next = 0;
   {
     const std::lock_guard lock(mutex_);
     next = epoch_ + 1;
   }
-  if (auto written = write_meta(kEpochKey, std::to_string(next)); !written) return written;
+  ::rocksdb::WriteBatch batch;
+  auto status = batch.Put(family(Family::kMeta), kEpochKey, std::to_string(next));
+  if (status.ok()) status = batch.Put(family(Family::kMeta), kTrustedCacheKey, trusted);
+  if (!status.ok()) return std::unexpected(error_of(status, "writing to", path_));
+  if (auto written = write_to(batch, /*sync=*/true); !written) return written;
   const std::lock_guard lock(mutex_);
   epoch_ = next;
   return {};

@@ -79,7 +79,13 @@ class Database {
   // "rocksdb:<absolute path>\n<identity>.<epoch>": the first line stays, the second changes when
   // the database is made anew and when it gets a new epoch.
   std::string incarnation() const;
+  // A new epoch, in which `trusted` (Cache::identity; empty: none) is the cache that is told of
+  // what is written; none where it was that one already.
+  Result<void> begin_epoch_of(std::string_view trusted);
+  // A new epoch in any case, in which no cache is trusted.
   Result<void> begin_epoch();
+  // Stays as long as the database does.
+  const std::string& identity() const { return identity_; }
 
   const std::string& path() const { return path_; }
 
@@ -102,6 +108,7 @@ class Database {
   Result<void> note_session(const std::string& boot);
   Result<void> end_session();
   Result<void> write_meta(std::string_view key, std::string_view value);
+  Result<void> write_epoch(std::string_view trusted);
   Result<void> write_to(::rocksdb::WriteBatch& batch, bool sync);
   Result<void> check_writable() const;
 

@@ -17,6 +17,8 @@ inline constexpr std::string_view kFormatKey = "format";
 inline constexpr std::string_view kFormat = "1";
 inline constexpr std::string_view kIdentityKey = "identity";
 inline constexpr std::string_view kEpochKey = "epoch";
+// The cache that is told of what is written to the products (Cache::identity); empty: none.
+inline constexpr std::string_view kTrustedCacheKey = "trusted-cache";
 // The boot identity of a session that may have acknowledged what the disk has not; empty where it
 // ended in order.
 inline constexpr std::string_view kSessionKey = "session";

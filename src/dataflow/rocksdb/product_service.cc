@@ -84,7 +84,17 @@ Result<void> ProductService::settle() {
 
 Task<Result<std::string>> ProductService::incarnation() { co_return database_->incarnation(); }
 
-Task<Result<void>> ProductService::disown_caches() { co_return database_->begin_epoch(); }
+Task<Result<std::string>> ProductService::trust_cache(std::string_view cache) {
+  if (auto begun = database_->begin_epoch_of(cache); !begun) {
+    co_return std::unexpected(begun.error());
+  }
+  co_return database_->incarnation();
+}
+
+Task<Result<std::string>> ProductService::disown_caches() {
+  if (auto begun = database_->begin_epoch(); !begun) co_return std::unexpected(begun.error());
+  co_return database_->incarnation();
+}
 
 Task<Result<void>> ProductService::flush() { co_return database_->flush(); }
 

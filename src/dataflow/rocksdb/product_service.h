@@ -28,7 +28,8 @@ class ProductService : public dataflow::ProductService {
   Task<Result<void>> save_many(std::span<const ProductView> products, WriteTime time,
                                std::span<bool> stored) override;
   Task<Result<std::string>> incarnation() override;
-  Task<Result<void>> disown_caches() override;
+  Task<Result<std::string>> trust_cache(std::string_view cache) override;
+  Task<Result<std::string>> disown_caches() override;
   Task<Result<void>> flush() override;
 
  private:

@@ -17,6 +17,11 @@ namespace {
 // The writer may put rows into tables between the opening of a view and its first look.
 constexpr int kOpenAttempts = 20;
 
+std::unexpected<Error> read_only(const std::string& path) {
+  return fail(ErrorCode::kUnauthorized,
+              "the embedded database " + path + " is open for reading only");
+}
+
 }  // namespace
 
 // The thread that keeps the view fresh, and those who wait for it.
@@ -141,13 +146,15 @@ Task<Result<std::string>> SecondaryProductService::incarnation() {
 
 Task<Result<void>> SecondaryProductService::save_many(std::span<const ProductView>, WriteTime,
                                                       std::span<bool>) {
-  co_return fail(ErrorCode::kUnauthorized,
-                 "the embedded database " + follower_->path() + " is open for reading only");
+  co_return read_only(follower_->path());
 }
 
-Task<Result<void>> SecondaryProductService::disown_caches() {
-  co_return fail(ErrorCode::kUnauthorized,
-                 "the embedded database " + follower_->path() + " is open for reading only");
+Task<Result<std::string>> SecondaryProductService::trust_cache(std::string_view) {
+  co_return read_only(follower_->path());
+}
+
+Task<Result<std::string>> SecondaryProductService::disown_caches() {
+  co_return read_only(follower_->path());
 }
 
 Task<Result<void>> SecondaryProductService::flush() { co_return Result<void>{}; }

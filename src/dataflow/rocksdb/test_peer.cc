@@ -132,7 +132,7 @@ class Conversation {
     for (std::size_t i = 0; i < count; ++i) ids.push_back(first + static_cast<ProductId>(i));
     const std::vector<CacheEntry> entries(
         count, CacheEntry{CacheEntry::State::kStored, false, {1, 2}, 3, 4});
-    const auto remembered = mock::wait(cache_->remember(ids, entries));
+    const auto remembered = mock::wait(cache_->remember(ids, entries, kNoObject));
     if (!remembered) return std::unexpected(remembered.error());
     return "remembered";
   }
