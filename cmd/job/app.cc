@@ -51,17 +51,6 @@ pipeline::Options pipeline_options(const JobArguments& arguments) {
   return options;
 }
 
-// Ends the process when draining takes too long.
-Task<void> watch_drain(int signal) {
-  const auto executor = co_await boost::asio::this_coro::executor;
-  boost::asio::steady_timer timer(executor, kDrainTimeout);
-  co_await timer.async_wait(boost::asio::use_awaitable);
-  spdlog::error("what was in flight could not be written within {} s; the next run writes it",
-                kDrainTimeout.count());
-  std::fflush(nullptr);
-  std::_Exit(kSignalBase + signal);
-}
-
 void tell_rejects(const pipeline::Summary& summary, const std::string& file) {
   const auto& [lines, reasons, beside] = summary.rejects;
   if (lines.empty()) return;
@@ -96,13 +85,34 @@ void App::on_signal(int signal) {
   spdlog::warn("{}: writing what is in flight, then stopping (again: stop at once)",
                signal == SIGINT ? "interrupted" : "terminated");
   std::lock_guard lock(mutex_);
-  if (running_ == nullptr) {
-    // Nothing is in flight yet, or everything is done.
+  if (told_) return;
+  if (running_ == nullptr && !summary_) {
+    // Nothing is in flight yet.
     std::fflush(nullptr);
     std::_Exit(kSignalBase + signal);
   }
-  running_->stop(pipeline::Stop::kInterrupted);
-  boost::asio::co_spawn(pool_.get_executor(), watch_drain(signal), boost::asio::detached);
+  if (running_ != nullptr) running_->stop(pipeline::Stop::kInterrupted);
+  boost::asio::co_spawn(pool_.get_executor(), watch_drain(), boost::asio::detached);
+}
+
+// Ends the process when draining takes too long.
+Task<void> App::watch_drain() {
+  const auto executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer(executor, kDrainTimeout);
+  co_await timer.async_wait(boost::asio::use_awaitable);
+  // Kept to the end of the process: nobody else tells of the run, which does not go while it is
+  // asked.
+  mutex_.lock();
+  if (told_) {
+    mutex_.unlock();
+    co_return;
+  }
+  spdlog::error("what was in flight could not be written within {} s; the next run writes it",
+                kDrainTimeout.count());
+  if (running_ != nullptr) summary_ = running_->summary();
+  if (summary_) finish(*summary_);
+  std::fflush(nullptr);
+  std::_Exit(kSignalBase + signal_);
 }
 
 Task<int> App::work() {
@@ -128,7 +138,7 @@ Task<int> App::provision() {
 }
 
 Task<int> App::load() {
-  const auto start = steady_clock::now();
+  start_ = steady_clock::now();
   auto parts = co_await make_parts(arguments_);
   if (!parts) {
     spdlog::error("{}", parts.error().describe());
@@ -154,6 +164,7 @@ Task<int> App::load() {
   {
     std::lock_guard lock(mutex_);
     running_ = nullptr;
+    if (summary) summary_ = *summary;
   }
   // Before the time is taken: what the store still has to do belongs to the run.
   pipeline.reset();
@@ -164,11 +175,13 @@ Task<int> App::load() {
     co_return exit_code_of(summary.error());
   }
   stopped_ = summary->stop != pipeline::Stop::kNone;
-  const double seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
-  co_return finish(*summary, seconds);
+  std::lock_guard lock(mutex_);
+  told_ = true;
+  co_return finish(*summary);
 }
 
-int App::finish(const pipeline::Summary& summary, double seconds) {
+int App::finish(const pipeline::Summary& summary) {
+  const double seconds = std::chrono::duration<double>(steady_clock::now() - start_).count();
   for (const Error& error : summary.errors) spdlog::error("{}", error.describe());
   tell_rejects(summary, arguments_.config.pipeline.rejects);
   if (summary.stop == pipeline::Stop::kMaxErrors) {

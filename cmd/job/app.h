@@ -2,7 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "cmd/job/arguments.h"
@@ -36,14 +39,18 @@ class App {
   Task<int> provision();
   Task<int> load();
   void on_signal(int signal);
-  int finish(const pipeline::Summary& summary, double seconds);
+  Task<void> watch_drain();
+  int finish(const pipeline::Summary& summary);
 
   const JobArguments arguments_;
   ThreadPool pool_;
   std::atomic<int> signal_{0};
   std::atomic<bool> stopped_{false};
-  std::mutex mutex_;
+  std::chrono::steady_clock::time_point start_;
+  std::mutex mutex_;  // of what follows
   pipeline::Pipeline* running_ = nullptr;
+  std::optional<pipeline::Summary> summary_;  // of the run, once that is over
+  bool told_ = false;                         // it was reported
   Parts parts_;
 };
 

@@ -3,7 +3,9 @@ import gzip
 import json
 import os
 import signal
+import socket
 import subprocess
+import time
 
 import harness
 import pytest
@@ -107,6 +109,24 @@ def test_a_signal_drains_and_the_next_run_goes_on(embedded, number, code):
     again = embedded.job("-", stdin=text.encode())
     assert again.unchanged == report["written"]
     assert again.new == 100_000 - report["written"]
+
+
+def test_a_signal_ends_a_job_that_waits_for_its_source(embedded):
+    """An endpoint that takes connections and says nothing: the listing waits for it, and would again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as endpoint:
+        embedded.environment.update(
+            AWS_ENDPOINT_URL=f"http://127.0.0.1:{endpoint.getsockname()[1]}", AWS_ACCESS_KEY_ID="key", AWS_SECRET_ACCESS_KEY="secret"
+        )
+        process = embedded.start("-report", "report.json", "s3://bucket/a.jsonl")
+        endpoint.settimeout(60)
+        with endpoint.accept()[0]:
+            process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            out, err = process.communicate(timeout=30)
+    # It has 8 s to write what is in flight: nothing is.
+    assert time.monotonic() - began < 6 and b"could not be written" not in err, err
+    assert process.returncode == 143 and out.startswith(b"Pipeline took "), err
+    assert json.loads((embedded.folder / "report.json").read_text())["files"] == 0
 
 
 def test_max_errors_stops_a_job_that_waits_for_standard_input(embedded):

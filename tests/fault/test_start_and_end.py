@@ -12,6 +12,7 @@ from faults import Started
 ROWS = 500
 RETRY_MS = 3_000
 SLACK_S = 3  # a busy machine's
+SOME_BYTES = 4_096  # of requests: more than what a driver says when it has nothing to write
 
 
 @pytest.fixture
@@ -99,3 +100,28 @@ def test_a_cluster_that_goes_when_all_is_written_is_told(servers, away, figures)
     away.come_back()
     again = figures.run(servers.job("-", stdin=text.encode()))
     assert again.written == 0
+
+
+def test_a_signal_whose_time_is_up_still_tells_what_was_done(servers, away, figures):
+    """The store does not answer, and the job is patient with it: what is in flight cannot be drained."""
+    servers.environment["DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS"] = str(600_000)
+    texts = harness.catalogue(ROWS)
+    away.come_back()
+    job = Started(servers, "-", stdin=subprocess.PIPE)
+    job.process.stdin.write((texts[0] + "bad\n").encode())
+    job.process.stdin.flush()
+    first = harness.rows_of(texts[0])
+    job.wait_until(lambda: len(servers.table()) == len(first), "the first rows are written")
+    away.proxy.mode = "hold"
+    figures.fault()
+    asked = away.proxy.seen["asked"]
+    job.process.stdin.write("".join(texts[1:]).encode())
+    job.process.stdin.flush()
+    job.wait_until(lambda: away.proxy.seen["asked"] > asked + SOME_BYTES, "rows are on their way")
+    job.process.send_signal(signal.SIGTERM)
+    run = figures.run(job.end(code=143, timeout_s=30))
+    job.process.stdin.close()
+    assert "could not be written within 8 s" in run.err and "rejects.jsonl" in run.err, run.err
+    assert (run.written, run.rejected, run.files) == (len(first), 1, 1), run.report
+    assert (servers.folder / "rejects.jsonl").read_text() == "bad\n"
+    figures.compare(servers.table(), first)

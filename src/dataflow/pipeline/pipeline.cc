@@ -160,7 +160,9 @@ Task<void> Pipeline::check_table() {
 }
 
 Summary Pipeline::summary() {
-  Summary summary;
+  std::lock_guard told_once(summary_mutex_);
+  if (summary_) return *summary_;
+  Summary& summary = summary_.emplace();
   if (auto kept = rejects_.finish(all_is_stored()); kept) {
     summary.rejects = std::move(*kept);
   } else {
@@ -171,7 +173,7 @@ Summary Pipeline::summary() {
   summary.counts = progress_.counts();
   summary.stop = stop_.reason();
   std::lock_guard lock(mutex_);
-  summary.errors = std::move(errors_);
+  summary.errors = errors_;
   return summary;
 }
 
@@ -183,21 +185,22 @@ bool Pipeline::all_is_stored() {
 // Lists all sources and reads what is to be read: everything that is not known to be stored as it
 // is; or what was skipped the first time, all of it or what is wanted.
 Task<void> Pipeline::read_listing(Which which) {
-  MergedListing listing(parts_.sources);
-  auto opened = co_await listing.open();
-  if (!opened) {
-    listing_failed(std::move(opened.error()), which);
+  const auto listing = std::make_shared<MergedListing>(parts_.sources);
+  auto opened = co_await stop_.unless_stopped(listing->open(), listing);
+  if (opened && !*opened) {
+    listing_failed(std::move(opened->error()), which);
     co_return;
   }
   std::uint64_t index = 0;
   while (!stop_.stopped()) {
-    auto page = co_await listing.next();
-    if (!page) {
-      listing_failed(std::move(page.error()), which);
+    auto page = co_await stop_.unless_stopped(listing->next(), listing);
+    if (!page) break;
+    if (!*page) {
+      listing_failed(std::move(page->error()), which);
       break;
     }
-    if (page->empty()) break;
-    co_await read_page(std::move(*page), index, which);
+    if ((*page)->empty()) break;
+    co_await read_page(std::move(**page), index, which);
   }
   co_await readers_.wait();
 }
@@ -284,12 +287,14 @@ Task<void> Pipeline::read_object(std::shared_ptr<ObjectState> object,
                               ""});
       break;
     }
-    auto now = co_await object->listed.fetch->stat(object->listed.object.name);
-    if (!now) {
-      source_failed(*object, std::move(now.error()));
+    auto now = co_await stop_.unless_stopped(object->listed.fetch->stat(object->listed.object.name),
+                                             object);
+    if (!now) break;
+    if (!*now) {
+      source_failed(*object, std::move(now->error()));
       break;
     }
-    object->listed.object = std::move(*now);
+    object->listed.object = std::move(**now);
     object->complete = true;
   }
   rejects_.keep(object->index);
@@ -328,10 +333,11 @@ Task<Pipeline::Ending> Pipeline::read_attempt(std::shared_ptr<ObjectState> objec
     // mark.
     object->record_token = co_await cache_.begin_object(object->id);
   }
-  auto reader = co_await object->listed.fetch->open(listed);
-  if (!reader) {
-    if (reader.error().code == ErrorCode::kConflict) co_return Ending::kChanged;
-    source_failed(*object, std::move(reader.error()));
+  auto reader = co_await stop_.unless_stopped(object->listed.fetch->open(listed), object);
+  if (!reader) co_return Ending::kGivenUp;
+  if (!*reader) {
+    if (reader->error().code == ErrorCode::kConflict) co_return Ending::kChanged;
+    source_failed(*object, std::move(reader->error()));
     co_return Ending::kGivenUp;
   }
   SplitterOptions split;
@@ -342,7 +348,7 @@ Task<Pipeline::Ending> Pipeline::read_attempt(std::shared_ptr<ObjectState> objec
     split.expected_bytes = static_cast<std::size_t>(*listed.size);
   }
   auto splitter = std::make_shared<Splitter>(
-      inflate(std::move(*reader), listed.name, options_.max_inflated_bytes), split);
+      inflate(std::move(**reader), listed.name, options_.max_inflated_bytes), split);
   TaskGroup blocks(executor_);
   const Ending ending = co_await read_blocks(object, std::move(splitter), blocks);
   co_await blocks.wait();

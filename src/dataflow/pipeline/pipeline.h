@@ -10,6 +10,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -57,6 +58,11 @@ class Pipeline {
 
   const Progress& progress() const { return progress_; }
 
+  // What the run has done so far, for whoever cannot wait for the end of run(); from any thread,
+  // while the Pipeline lives. The first call, run()'s own if there was none before, names the
+  // rejects; no line is kept after it, and it is what all later calls return.
+  Summary summary();
+
  private:
   static constexpr std::uint64_t kMaxAttempts = 3;  // at an object that changes while it is read
 
@@ -86,7 +92,6 @@ class Pipeline {
   void source_failed(const ObjectState& object, Error error);
   void run_failed(Error error);
   bool all_is_stored();
-  Summary summary();
 
   std::unique_ptr<Parser> borrow_parser();
   void return_parser(std::unique_ptr<Parser> parser);
@@ -106,6 +111,9 @@ class Pipeline {
   TaskGroup readers_;
   std::unordered_set<ObjectId> wanted_;  // of the skipped objects, by the pass under way
   std::string incarnation_;              // of the table when the run began; empty: not known
+
+  std::mutex summary_mutex_;
+  std::optional<Summary> summary_;
 
   std::mutex mutex_;  // of what follows
   std::vector<Error> errors_;

@@ -76,6 +76,7 @@ void Rejects::note_source(const Object& object) {
 }
 
 Result<void> Rejects::take_room(std::size_t bytes) {
+  if (finished_) return fail(ErrorCode::kConflict, "the rejects of this run are closed");
   if (bytes > max_bytes_ - bytes_) {
     return fail(ErrorCode::kInvalid,
                 "the rejected lines take more than " + std::to_string(max_bytes_) +
@@ -249,6 +250,7 @@ Result<Rejects::Kept> Rejects::take_names(bool beside) {
 
 Result<Rejects::Kept> Rejects::finish(bool all_stored) {
   std::lock_guard lock(mutex_);
+  finished_ = true;
   if (lines_ == nullptr || failure_) return Kept{};
   if (auto done = leave_out_discarded(); !done) return std::unexpected(std::move(done.error()));
   if (lines_->size() == 0) return Kept{};

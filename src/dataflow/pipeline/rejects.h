@@ -77,8 +77,8 @@ class Rejects {
     bool beside = false;  // FILE is a source that stays
   };
 
-  // Gives the files their names. To be called once, at the end. `all_stored`: every line of the
-  // sources is stored, or was added here.
+  // Gives the files their names. To be called once, at the end; to add a line after it is
+  // kConflict. `all_stored`: every line of the sources is stored, or was added here.
   Result<Kept> finish(bool all_stored);
 
  private:
@@ -108,6 +108,7 @@ class Rejects {
   const std::uint64_t max_bytes_;
   const std::function<void(std::string_view)> warn_;
   std::mutex mutex_;
+  bool finished_ = false;
   std::uint64_t bytes_ = 0;  // of all lines, also of those that were discarded
   std::size_t told_ = 0;     // reasons
   bool is_source_ = false;   // FILE
