@@ -65,11 +65,17 @@ Task<ListingResult> list_prefix(std::shared_ptr<const Client> client, std::strin
 }
 
 Task<ListingResult> list_pattern(std::shared_ptr<const Client> client, std::string pattern) {
-  auto literal = co_await client->head(pattern);
-  if (literal) co_return single(*std::move(literal));
-  // Any other error the listing meets as well, and can tell more of it.
-  if (literal.error().code == ErrorCode::kUnavailable) {
-    co_return std::unexpected(std::move(literal.error()));
+  if (pattern.ends_with('/')) {
+    // A folder's name may have every character.
+    auto folder = co_await list_prefix(client, pattern, {});
+    if (folder || folder.error().code != ErrorCode::kNotFound) co_return std::move(folder);
+  } else {
+    auto literal = co_await client->head(pattern);
+    if (literal) co_return single(*std::move(literal));
+    // Any other error the listing meets as well, and can tell more of it.
+    if (literal.error().code == ErrorCode::kUnavailable) {
+      co_return std::unexpected(std::move(literal.error()));
+    }
   }
   std::string prefix(literal_prefix(pattern));
   co_return co_await list_prefix(std::move(client), std::move(prefix), std::move(pattern));

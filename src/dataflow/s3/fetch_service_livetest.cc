@@ -93,7 +93,8 @@ class Bucket {
 
   // An empty object with "/" at the end, as consoles make it.
   void put_marker(const std::string& key) {
-    send({"--request", "PUT", "--header", kEmptyHash, "--header", "Content-Length: 0", url(key)});
+    send({"--globoff", "--request", "PUT", "--header", kEmptyHash, "--header", "Content-Length: 0",
+          url(percent_encoded(key))});
     keys_.insert(key);
   }
 
@@ -225,6 +226,21 @@ TEST_F(FetchServiceLive, AnEmptyBucketAndAFolderWithItsMarkerOnlyAreEmpty) {
   EXPECT_THAT(list_all(fetch_, empty.name("")).value(), IsEmpty());
   EXPECT_THAT(list_all(fetch_, empty.name("folder/")).value(), IsEmpty());
   EXPECT_EQ(list_all(fetch_, empty.name("folder/*")).error().code, ErrorCode::kNotFound);
+}
+
+// Its name is a pattern, too, which says nothing of what is in the folder.
+TEST_F(FetchServiceLive, AFolderOfAnyNameStandsForWhatIsInIt) {
+  for (const std::string folder : {"any [2024]/", "any *?/"}) {
+    bucket_->put(folder + "p.jsonl", "{}\n");
+    EXPECT_THAT(names_of(list_all(fetch_, bucket_->name(folder))),
+                ElementsAre(bucket_->name(folder + "p.jsonl")));
+    bucket_->put_marker(folder);
+    EXPECT_THAT(names_of(list_all(fetch_, bucket_->name(folder))),
+                ElementsAre(bucket_->name(folder + "p.jsonl")));
+    bucket_->remove(folder + "p.jsonl");
+    EXPECT_THAT(list_all(fetch_, bucket_->name(folder)).value(), IsEmpty());
+  }
+  EXPECT_EQ(list_all(fetch_, bucket_->name("any x*/")).error().code, ErrorCode::kNotFound);
 }
 
 TEST_F(FetchServiceLive, WrongCredentialsAreUnauthorized) {
