@@ -31,8 +31,12 @@ def test_every_kind_of_local_source(embedded):
     assert embedded.job(folder).new == 4
     assert embedded.job(str(folder / "*.jsonl"), str(folder / "a.jsonl")).objects_skipped == 1
     assert embedded.job("-", stdin=harness.line(5, "five").encode()).new == 1
+    # A folder stands for its files whatever the case of their endings.
+    (embedded.folder / "capitals").mkdir()
+    (embedded.folder / "capitals" / "D.JSONL.GZ").write_bytes(gzip.compress(harness.line(6, "six").encode()))
+    assert embedded.job("capitals").new == 1
     with embedded.service() as address:
-        for key in range(1, 6):
+        for key in range(1, 7):
             assert harness.get(address, f"/product/{key}")[0] == 200
 
 

@@ -14,6 +14,20 @@ namespace {
 
 constexpr std::size_t kInputBytes = 128 * 1024;
 
+// Lines are handed on in blocks: what a block has gathered when the object cannot be read on is
+// dropped.
+constexpr std::string_view kNotLoaded =
+    "; the lines behind that point, and some before it, are not loaded";
+
+// Of a name in any case, as a folder's files are chosen. ASCII only: its encoding is not known.
+bool ends_with(std::string_view name, std::string_view ending) {
+  const auto lower = [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  };
+  return name.size() >= ending.size() &&
+         std::ranges::equal(name.substr(name.size() - ending.size()), ending, {}, lower);
+}
+
 // The part both formats share: compressed bytes come in pieces, decompressed ones go out as asked.
 class InflatingReader : public Reader {
  public:
@@ -33,8 +47,8 @@ class InflatingReader : public Reader {
   virtual Result<std::size_t> inflate_into(std::span<char> buffer) = 0;
 
   std::unexpected<Error> damaged(std::string_view how) const {
-    return fail(ErrorCode::kInvalid, name_ + ": the compressed stream is damaged: " +
-                                         std::string(how) + "; nothing behind that point was read");
+    std::string message = name_ + ": the compressed stream is damaged: ";
+    return fail(ErrorCode::kInvalid, message.append(how).append(kNotLoaded));
   }
 
   std::span<const char> pending_;
@@ -70,9 +84,9 @@ class InflatingReader : public Reader {
   }
 
   std::unexpected<Error> too_large() const {
-    return fail(ErrorCode::kInvalid,
-                name_ + ": it becomes more than " + std::to_string(max_bytes_) +
-                    " bytes (pipeline.max_inflated_bytes); nothing behind that point was read");
+    std::string message = name_ + ": it becomes more than " + std::to_string(max_bytes_) +
+                          " bytes (pipeline.max_inflated_bytes)";
+    return fail(ErrorCode::kInvalid, message.append(kNotLoaded));
   }
 
   std::unique_ptr<Reader> reader_;
@@ -97,6 +111,7 @@ class GzipReader final : public InflatingReader {
       if (inflateInit2(&stream_, kGzipOnly) != Z_OK) return damaged("no memory for the decoder");
       ready_ = true;
     }
+    if (in_padding_ || (!inside_ && members_ > 0 && pending_.front() == 0)) return skip_padding();
     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(pending_.data()));
     stream_.avail_in = static_cast<uInt>(pending_.size());
     stream_.next_out = reinterpret_cast<Bytef*>(buffer.data());
@@ -106,6 +121,7 @@ class GzipReader final : public InflatingReader {
     pending_ = pending_.last(stream_.avail_in);
     if (status == Z_STREAM_END) {
       inside_ = false;
+      ++members_;
       inflateReset2(&stream_, kGzipOnly);
     } else if (status != Z_OK && status != Z_BUF_ERROR) {
       return damaged(stream_.msg != nullptr ? stream_.msg : "not gzip");
@@ -114,8 +130,20 @@ class GzipReader final : public InflatingReader {
   }
 
  private:
+  // What fills a stream up to a whole block; gzip(1) passes over it as well.
+  Result<std::size_t> skip_padding() {
+    in_padding_ = true;
+    if (std::ranges::any_of(pending_, [](char c) { return c != 0; })) {
+      return damaged("zeros behind it, and then something else");
+    }
+    pending_ = {};
+    return 0;
+  }
+
   z_stream stream_{};
   bool ready_ = false;
+  std::uint64_t members_ = 0;  // that have ended
+  bool in_padding_ = false;
 };
 
 class ZstdReader final : public InflatingReader {
@@ -144,15 +172,15 @@ class ZstdReader final : public InflatingReader {
 }  // namespace
 
 bool is_compressed(std::string_view name) {
-  return name.ends_with(".gz") || name.ends_with(".zst");
+  return ends_with(name, ".gz") || ends_with(name, ".zst");
 }
 
 std::unique_ptr<Reader> inflate(std::unique_ptr<Reader> reader, std::string_view name,
                                 std::uint64_t max_bytes) {
-  if (name.ends_with(".gz")) {
+  if (ends_with(name, ".gz")) {
     return std::make_unique<GzipReader>(std::move(reader), name, max_bytes);
   }
-  if (name.ends_with(".zst")) {
+  if (ends_with(name, ".zst")) {
     return std::make_unique<ZstdReader>(std::move(reader), name, max_bytes);
   }
   return reader;

@@ -67,6 +67,13 @@ TEST(Inflate, ReadsMembersAndFramesWhateverThePieces) {
     EXPECT_EQ(inflated("a.zst", zstd(text) + zstd(text), piece).value(), text + text);
     EXPECT_EQ(inflated("a.jsonl", text, piece).value(), text);
   }
+  for (const char* name : {"A.JSONL.GZ", "a.Gz"}) {
+    EXPECT_EQ(inflated(name, gzip(text), 4096).value(), text) << name;
+    EXPECT_TRUE(is_compressed(name));
+  }
+  EXPECT_EQ(inflated("A.JSONL.ZST", zstd(text), 4096).value(), text);
+  EXPECT_TRUE(is_compressed("A.JSONL.ZST"));
+  EXPECT_FALSE(is_compressed("gz"));
   EXPECT_EQ(inflated("a.gz", "", 10).value(), "");
   EXPECT_EQ(inflated("a.zst", zstd(""), 10).value(), "");
 }
@@ -82,10 +89,27 @@ TEST(Inflate, AStreamThatEndsEarlyOrIsDamagedIsInvalid) {
       ASSERT_FALSE(result) << name << " cut at " << cut;
       EXPECT_EQ(result.error().code, ErrorCode::kInvalid);
       EXPECT_NE(result.error().message.find(name), std::string::npos);
+      // A block's lines are handed on together: those that were being gathered are not.
+      EXPECT_NE(result.error().message.find("and some before it, are not loaded"),
+                std::string::npos);
     }
     EXPECT_FALSE(inflated(name, "this is not compressed", 1000)) << name;
     EXPECT_FALSE(inflated(name, whole + "garbage behind it", 1000)) << name;
   }
+}
+
+// As gzip(1) reads what was filled up to a whole block.
+TEST(Inflate, ZerosBehindAGzipStreamAreItsEnd) {
+  const std::string text = "a line\n";
+  for (std::size_t piece : {1u, 7u, 1u << 20}) {
+    for (std::size_t zeros : {1u, 512u, 300'000u}) {
+      const std::string padded = gzip(text) + gzip(text) + std::string(zeros, '\0');
+      EXPECT_EQ(inflated("a.gz", padded, piece).value(), text + text);
+      EXPECT_FALSE(inflated("a.gz", padded + "x", piece));
+      EXPECT_FALSE(inflated("a.gz", padded + gzip(text), piece));
+    }
+  }
+  EXPECT_FALSE(inflated("a.gz", std::string(512, '\0'), 100));
 }
 
 // A few kilobytes can stand for gigabytes.
