@@ -30,6 +30,12 @@ bool is_rejects_file(const std::string& path) {
   return ::access((path + ".reasons").c_str(), F_OK) == 0;
 }
 
+// Whether there is nothing under this name, no link either.
+bool is_gone(const std::string& path) {
+  struct stat link{};
+  return ::lstat(path.c_str(), &link) != 0 && errno == ENOENT;
+}
+
 // Folders and everything below them; links are followed, a folder is entered once, hidden names and
 // rejected lines are passed over.
 class Tree {
@@ -93,9 +99,7 @@ class Tree {
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
       const int number = errno;
-      struct stat link{};
-      const bool gone = ::lstat(path.c_str(), &link) != 0 && errno == ENOENT;
-      if (gone || !is_product_file(name)) return {};
+      if (is_gone(path) || !is_product_file(name)) return {};
       return std::unexpected(system_error(number, "follow the link", path));
     }
     if (S_ISDIR(status.st_mode)) return enter(path);
@@ -203,8 +207,11 @@ Result<std::vector<Object>> matches_of(const std::string& pattern) {
   for (const std::string& path : *paths) {
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
-      if (errno == ENOENT) continue;
-      return std::unexpected(system_error(errno, "read", path));
+      const int number = errno;
+      if (is_gone(path)) continue;
+      const bool leads_nowhere = number == ENOENT;
+      return std::unexpected(
+          system_error(number, leads_nowhere ? "follow the link" : "read", path));
     }
     if (!S_ISDIR(status.st_mode)) {
       matched = true;

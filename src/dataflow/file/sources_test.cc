@@ -92,6 +92,18 @@ TEST_F(SourcesTest, ALinkToNowhereIsAnErrorWhereItShouldBeRead) {
   EXPECT_EQ(error_of(""), ErrorCode::kInvalid);
 }
 
+TEST_F(SourcesTest, ALinkToNowhereIsAnErrorWhereAPatternMatchesIt) {
+  folder_.put("p.jsonl");
+  folder_.put("d/p.jsonl");
+  fs::create_symlink("nowhere", folder_ / "q.jsonl");
+  for (const char* pattern : {"*.jsonl", "**/*.jsonl", "q*"}) {
+    EXPECT_EQ(error_of(pattern), ErrorCode::kNotFound) << pattern;
+    EXPECT_THAT(listed(pattern).at(0), HasSubstr("q.jsonl")) << pattern;
+    EXPECT_THAT(listed(pattern).at(0), HasSubstr("follow the link")) << pattern;
+  }
+  EXPECT_THAT(listed("p*"), ElementsAre("p.jsonl"));
+}
+
 TEST_F(SourcesTest, PatternsMatchAsAShellDoes) {
   for (const char* name :
        {"p-1.jsonl", "p-2.jsonl", "p-10.jsonl", "q.txt", "d/p-3.jsonl", ".p-4.jsonl"}) {
