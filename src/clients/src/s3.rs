@@ -8,6 +8,7 @@
 
 mod answer;
 mod connection;
+mod credentials;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -95,6 +95,19 @@ impl Failure {
         error.into_failure(parts.status, about, bucket, region)
     }
 
+    /// Of a request that was signed with credentials that should have been renewed: what S3 does not allow, it may
+    /// with new ones. `wordless`: the answer to a HEAD, which is 400 where they have expired, and does not say so.
+    pub fn by_old_credentials(self, about: &str, wordless: bool, why: &str) -> Failure {
+        if self.status != Status::Unauthorized && !(wordless && self.status == Status::Invalid) {
+            return self;
+        }
+        let message = format!(
+            "{about}: the S3 credentials may have expired, and who gives them (web identity, container or instance \
+             role) gives no new ones"
+        );
+        Failure::new(Status::Unavailable, message, format!("{}; {why}", self.cause))
+    }
+
     /// Says how often it was tried.
     pub fn after(mut self, attempts: u32) -> Failure {
         if attempts > 1 {

@@ -1,19 +1,17 @@
 //! One bucket: where it is, who asks, and one signed request.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
-use object_store::aws::{
-    AmazonS3Builder, AmazonS3ConfigKey, AwsAuthorizer, AwsCredential, AwsCredentialProvider,
-};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsAuthorizer};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpRequestBody, HttpResponse, ReqwestConnector,
 };
-use object_store::{Certificate, ClientConfigKey, ClientOptions, RetryConfig, StaticCredentialProvider};
+use object_store::{Certificate, ClientConfigKey, ClientOptions};
 use percent_encoding::{utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 
 use super::answer::Failure;
+use super::credentials::Credentials;
 use crate::bridge::{S3Options, TlsOptions};
 use crate::tls;
 
@@ -23,21 +21,13 @@ const UNRESERVED_PATH: AsciiSet = UNRESERVED.remove(b'/');
 
 /// The whole of an answer may take this many times as long as its longest pause (request_timeout_ms).
 const WHOLE_REQUEST_FACTOR: u32 = 10;
-/// Credentials that a server gives (instance, container, token service): all attempts together.
-const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
-const CREDENTIALS_RETRIES: usize = 1;
-
-const HOW_TO_GIVE_CREDENTIALS: &str =
-    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN where \
-     there is one), or run where a web identity, a container or an instance role gives them";
-
 pub struct Connection {
     bucket: String,
     /// Scheme, host and, unless the host names it, the bucket; no slash at the end.
     url: String,
     region: String,
     /// None: requests are not signed (AWS_SKIP_SIGNATURE).
-    credentials: Option<AwsCredentialProvider>,
+    credentials: Option<Credentials>,
     requester_pays: bool,
     tls: TlsOptions,
     http: HttpClient,
@@ -85,7 +75,7 @@ impl Connection {
         }
         let credentials = match skip_signature {
             true => None,
-            false => Some(credentials_from(builder.with_region(&region), client)?),
+            false => Some(Credentials::new(builder.with_region(&region), client)?),
         };
         let (bucket, tls) = (options.bucket, options.tls);
         Ok(Connection { bucket, url, region, credentials, requester_pays, tls, http })
@@ -130,28 +120,31 @@ impl Connection {
         headers: HeaderMap,
     ) -> Result<HttpResponse, Failure> {
         let about = self.name_of(&url);
+        let wordless = method == Method::HEAD;
         let mut request = http::Request::new(HttpRequestBody::empty());
         *request.method_mut() = method;
         *request.headers_mut() = headers;
         *request.uri_mut() = url
             .parse()
             .map_err(|error| Failure::invalid(format!("{about}: the name does not fit into a URL"), error))?;
-        if let Some(provider) = &self.credentials {
-            let credential = tokio::time::timeout(CREDENTIALS_TIMEOUT, provider.get_credential())
-                .await
-                .map_err(|_| no_credentials("no answer in time".into()))?
-                .map_err(|error| no_credentials(error.to_string()))?;
-            check(&credential)?;
-            AwsAuthorizer::new(&credential, "s3", &self.region)
+        let mut not_renewed = None;
+        if let Some(credentials) = &self.credentials {
+            let current = credentials.current().await?;
+            not_renewed = current.not_renewed;
+            AwsAuthorizer::new(&current.credential, "s3", &self.region)
                 .with_request_payer(self.requester_pays)
                 .try_authorize(&mut request, None)
                 .map_err(|error| Failure::unexpected(&about, error))?;
         }
         let response = self.http.execute(request).await.map_err(|error| self.broken(&about, error))?;
-        match response.status().is_success() {
-            true => Ok(response),
-            false => Err(Failure::refused(response, &about, &self.bucket, &self.region).await),
+        if response.status().is_success() {
+            return Ok(response);
         }
+        let failure = Failure::refused(response, &about, &self.bucket, &self.region).await;
+        Err(match not_renewed {
+            None => failure,
+            Some(why) => failure.by_old_credentials(&about, wordless, &why),
+        })
     }
 
     pub fn broken(&self, about: &str, error: HttpError) -> Failure {
@@ -249,32 +242,6 @@ fn from_environment() -> (AmazonS3Builder, ClientOptions) {
     (builder, client)
 }
 
-/// Keys in the environment, else whatever else the environment names, else the instance's role.
-fn credentials_from(
-    builder: AmazonS3Builder,
-    client: ClientOptions,
-) -> Result<AwsCredentialProvider, Failure> {
-    let setting = |key| builder.get_config_value(&key);
-    if let (Some(key_id), Some(secret_key)) =
-        (setting(AmazonS3ConfigKey::AccessKeyId), setting(AmazonS3ConfigKey::SecretAccessKey))
-    {
-        let token = setting(AmazonS3ConfigKey::Token);
-        return Ok(Arc::new(StaticCredentialProvider::new(AwsCredential { key_id, secret_key, token })));
-    }
-    let retry = RetryConfig {
-        max_retries: CREDENTIALS_RETRIES,
-        retry_timeout: CREDENTIALS_TIMEOUT,
-        ..Default::default()
-    };
-    let store = builder
-        .with_bucket_name("any")
-        .with_client_options(client)
-        .with_retry(retry)
-        .build()
-        .map_err(|error| no_credentials(error.to_string()))?;
-    Ok(store.credentials().clone())
-}
-
 fn bucket_url(
     endpoint: &Option<String>,
     bucket: &str,
@@ -310,20 +277,4 @@ fn bucket_url(
         return wrong("it has a user, a query or a fragment");
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn no_credentials(cause: String) -> Failure {
-    Failure::unauthorized(format!("no credentials for S3: {HOW_TO_GIVE_CREDENTIALS}"), cause)
-}
-
-/// Credentials go into headers: what does not fit there would end the process.
-fn check(credential: &AwsCredential) -> Result<(), Failure> {
-    let fits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !fits(&credential.key_id) || credential.token.as_deref().is_some_and(|token| !fits(token)) {
-        let message =
-            "the S3 credentials have characters that no credentials have: check AWS_ACCESS_KEY_ID and \
-             AWS_SESSION_TOKEN for spaces and line breaks";
-        return Err(Failure::unauthorized(message.into(), ""));
-    }
-    Ok(())
 }
