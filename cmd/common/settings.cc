@@ -158,7 +158,8 @@ std::vector<Setting> s3_settings() {
   return {
       text(&S::bucket, "bucket", "The bucket that job reads when no source is named.")
           .also({"AWS_S3_BUCKET"}),
-      text(&S::region, "region", "Its region; empty: what AWS_REGION or the profile says.")
+      text(&S::region, "region",
+           "Its region; empty: what AWS_REGION or AWS_DEFAULT_REGION says, else us-east-1.")
           .also({"AWS_S3_REGION"}),
       text(&S::endpoint, "endpoint", "The URL of another S3 endpoint than AWS's.", is_url_or_empty,
            "an http:// or https:// URL")
@@ -176,7 +177,9 @@ std::vector<Setting> s3_settings() {
       number(&S::connect_timeout_ms, "connect_timeout_ms", 1, kHourMs,
              "Until a connection has to be there."),
       number(&S::request_timeout_ms, "request_timeout_ms", 1, kHourMs,
-             "Until one request, of at most a few MiB, has to be answered."),
+             "The longest pause of an answer; the whole of it, at most a few MiB, may take ten "
+             "times as "
+             "long."),
       number(&S::retries, "retries", 0, 1'000, "How often one request is repeated."),
       number(&S::retry_timeout_ms, "retry_timeout_ms", 0, kHourMs,
              "How long one request is repeated before the job gives up."),
@@ -283,9 +286,10 @@ std::span<const Section> sections() {
       section<RedisConfig>("What the job remembers between runs. Without this section the cache is "
                            "embedded as well."),
       section<RocksdbConfig>("The embedded store and cache."),
-      section<S3Config>(
-          "S3, or what speaks its protocol. Credentials come from the environment "
-          "(AWS_ACCESS_KEY_ID, ...) or AWS's other usual places, never from this file."),
+      section<S3Config>("S3, or what speaks its protocol. Credentials come from the environment "
+                        "(AWS_ACCESS_KEY_ID, ...), a web identity, or the container's or the "
+                        "instance's role, never "
+                        "from this file; ~/.aws and its profiles are not read."),
       section<HttpConfig>("The microservice."),
       section<PipelineConfig>("The job."),
   };

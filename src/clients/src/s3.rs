@@ -9,6 +9,7 @@
 mod answer;
 mod connection;
 mod credentials;
+mod http_client;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -84,9 +85,12 @@ impl S3 {
 
 /// A half to the whole of it, so that many clients that were turned away together do not return together.
 fn jittered(backoff: Duration) -> Duration {
+    backoff.mul_f64(0.5 + 0.5 * (random() as f64 / u64::MAX as f64))
+}
+
+fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher};
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    backoff.mul_f64(0.5 + 0.5 * (random as f64 / u64::MAX as f64))
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 type Shared = Arc<Result<Connection, Failure>>;

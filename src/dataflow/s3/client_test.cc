@@ -77,6 +77,33 @@ TEST_F(ClientTest, WithoutCredentialsItSaysWithinSecondsWhichVariablesToSet) {
   }
 }
 
+// Who is named there would get the request with its token.
+TEST_F(ClientTest, ARedirectIsTheWrongRegionOrEndpointAndNotFollowed) {
+  const Environment environment({{"AWS_ACCESS_KEY_ID", "test"},
+                                 {"AWS_SECRET_ACCESS_KEY", "testsecret"},
+                                 {"AWS_SESSION_TOKEN", "token"}});
+  CannedServer other([](const Request&) { return answer(200, "", page("", {{"a", "1"}})); });
+  for (const int status : {301, 302, 307, 308}) {
+    for (const bool in_words : {true, false}) {
+      CannedServer server([&](const Request& request) {
+        Answer reply =
+            in_words ? error_answer(status, "TemporaryRedirect") : answer(status, "", "");
+        const auto line_end = reply.bytes.find("\r\n") + 2;
+        reply.bytes.insert(line_end, "Location: " + other.url() + request.target + "\r\n");
+        return reply;
+      });
+      FetchService fetch(options_for(server.url()));
+      const auto listing = run(fetch.list("s3://bucket/"));
+      ASSERT_FALSE(listing.has_value()) << status;
+      const auto& error = listing.error();
+      EXPECT_EQ(error.code, ErrorCode::kInvalid) << error.describe();
+      EXPECT_THAT(error.message, HasSubstr(in_words ? "AWS_S3_REGION" : other.url()));
+      EXPECT_EQ(server.requests(), 1);
+    }
+  }
+  EXPECT_EQ(other.requests(), 0);
+}
+
 TEST_F(ClientTest, TheEnvironmentGivesEndpointRegionAndCredentials) {
   std::mutex mutex;
   std::vector<std::string> authorizations;

@@ -1,7 +1,7 @@
 //! What S3 answers: pages, ranges, and the one place where its errors become ours.
 
 use futures::StreamExt;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, LOCATION};
 use http::StatusCode;
 use object_store::client::{HttpError, HttpResponse};
 use serde::Deserialize;
@@ -78,8 +78,9 @@ impl Failure {
     /// An answer with another status than 2xx.
     pub async fn refused(response: HttpResponse, about: &str, bucket: &str, region: &str) -> Failure {
         let (parts, body) = response.into_parts();
-        let right_region = parts.headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok());
-        let right_region = right_region.unwrap_or("").to_owned();
+        let header = |name: &str| {
+            parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
         let mut text = Vec::new();
         let mut chunks = body.bytes_stream();
         while let Some(Ok(chunk)) = chunks.next().await {
@@ -89,9 +90,10 @@ impl Failure {
             }
         }
         let mut error = ErrorBody::of(&text);
-        if !right_region.is_empty() {
+        if let Some(right_region) = header("x-amz-bucket-region") {
             error.region = right_region;
         }
+        error.location = header(LOCATION.as_str());
         error.into_failure(parts.status, about, bucket, region)
     }
 
@@ -124,6 +126,9 @@ struct ErrorBody {
     code: String,
     message: String,
     region: String,
+    /// The header: where the answer sends us.
+    #[serde(skip)]
+    location: Option<String>,
 }
 
 impl ErrorBody {
@@ -166,7 +171,13 @@ impl ErrorBody {
             _ => {}
         }
         match status.as_u16() {
-            301 | 302 | 307 | 308 => wrong_region(self.region, bucket, region, cause),
+            301 | 302 | 307 | 308 => match self.location {
+                // Not in S3's words.
+                Some(location) if self.code.is_empty() && self.region.is_empty() => {
+                    sent_elsewhere(&location, about, cause)
+                }
+                _ => wrong_region(self.region, bucket, region, cause),
+            },
             401 | 403 => {
                 unauthorized("S3 does not allow it with these credentials (s3:ListBucket, s3:GetObject)")
             }
@@ -193,6 +204,16 @@ fn wrong_region(right: String, bucket: &str, asked: &str, cause: String) -> Fail
         "" => format!("the S3 bucket \"{bucket}\" is not in region {asked}: set AWS_S3_REGION to its region"),
         right => format!("the S3 bucket \"{bucket}\" is not in region {asked}: set AWS_S3_REGION to {right}"),
     };
+    Failure::invalid(message, cause)
+}
+
+fn sent_elsewhere(location: &str, about: &str, cause: String) -> Failure {
+    // No more of it: a query may hold what is secret.
+    let place = match url::Url::parse(location) {
+        Ok(url) => url.origin().ascii_serialization(),
+        Err(_) => "another path".to_owned(),
+    };
+    let message = format!("{about}: the endpoint sends to {place}: if that is right, name it (s3.endpoint)");
     Failure::invalid(message, cause)
 }
 

@@ -4,23 +4,20 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsAuthorizer};
-use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpRequestBody, HttpResponse, ReqwestConnector,
-};
+use object_store::client::{HttpClient, HttpError, HttpRequestBody, HttpResponse};
 use object_store::{Certificate, ClientConfigKey, ClientOptions};
 use percent_encoding::{utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 
 use super::answer::Failure;
 use super::credentials::Credentials;
+use super::http_client::{http_client, WHOLE_REQUEST_FACTOR};
 use crate::bridge::{S3Options, TlsOptions};
-use crate::tls;
 
 /// What Signature Version 4 leaves as it is.
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const UNRESERVED_PATH: AsciiSet = UNRESERVED.remove(b'/');
 
-/// The whole of an answer may take this many times as long as its longest pause (request_timeout_ms).
-const WHOLE_REQUEST_FACTOR: u32 = 10;
+
 pub struct Connection {
     bucket: String,
     /// Scheme, host and, unless the host names it, the bucket; no slash at the end.
@@ -59,6 +56,8 @@ impl Connection {
             is_set(AmazonS3ConfigKey::VirtualHostedStyleRequest),
         )?;
 
+        refuse_blind_trust(&client)?;
+        let http = http_client(&client, &url, &options)?;
         let pause = Duration::from_millis(options.request_timeout_ms.into());
         client = client
             .with_connect_timeout(Duration::from_millis(options.connect_timeout_ms.into()))
@@ -67,8 +66,6 @@ impl Connection {
         if url.starts_with("http://") {
             client = client.with_allow_http(true);
         }
-        refuse_blind_trust(&client)?;
-        let http = http_client(&client, &url, &options)?;
         // Who gives credentials may be certified by the system's authorities as well.
         for root in root_certificates(&options.tls)? {
             client = client.with_root_certificate(root);
@@ -161,7 +158,7 @@ impl Connection {
     }
 }
 
-fn wrong_settings(error: impl std::fmt::Display) -> Failure {
+pub fn wrong_settings(error: impl std::fmt::Display) -> Failure {
     Failure::invalid("the S3 settings in the environment (AWS_...) are wrong".into(), error)
 }
 
@@ -188,35 +185,6 @@ fn root_certificates(tls: &TlsOptions) -> Result<Vec<Certificate>, Failure> {
     };
     let pem = std::fs::read(&tls.ca_file).map_err(|error| unusable(error.to_string()))?;
     Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))
-}
-
-/// The client of the bucket's requests. With a CA or a certificate of our own it is reqwest's with our TLS, for
-/// object_store has no way to say either; the timeouts and the proxy are the same.
-fn http_client(client: &ClientOptions, url: &str, options: &S3Options) -> Result<HttpClient, Failure> {
-    let tls = &options.tls;
-    let is_default = tls.ca_file.is_empty() && tls.cert_file.is_empty() && tls.key_file.is_empty();
-    if is_default || !url.starts_with("https:") {
-        let mut client = client.clone();
-        let proxy = client.get_config_value(&ClientConfigKey::ProxyUrl);
-        if !url.starts_with("https:") && proxy.is_none() {
-            // To read the system's authorities, some 140 files, takes longer than a listing.
-            client = client.with_no_system_certificates(true);
-        }
-        return ReqwestConnector::default().connect(&client).map_err(wrong_settings);
-    }
-    let config = tls::client_config("s3", tls, &[]).map_err(Failure::bad_file)?;
-    let pause = Duration::from_millis(options.request_timeout_ms.into());
-    let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(config)
-        .user_agent(concat!("dataflow/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_millis(options.connect_timeout_ms.into()))
-        .read_timeout(pause)
-        .timeout(pause * WHOLE_REQUEST_FACTOR)
-        .https_only(true);
-    if let Some(proxy) = client.get_config_value(&ClientConfigKey::ProxyUrl) {
-        builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(wrong_settings)?);
-    }
-    Ok(HttpClient::new(builder.build().map_err(wrong_settings)?))
 }
 
 /// The settings that object_store knows (AWS_...), without the empty ones; of the region's names the original's first.
