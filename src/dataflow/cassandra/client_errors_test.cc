@@ -193,6 +193,23 @@ TEST(ClientErrors, AWrongPasswordIsUnauthorizedAndStaysSecret) {
   EXPECT_THAT(error.describe(), Not(HasSubstr("geheim")));
 }
 
+// Users and rights are rows as well: a cluster that lacks the nodes that hold them refuses nobody.
+TEST(ClientErrors, RightsThatCannotBeReadAreUnavailable) {
+  const std::string words = ": Cannot achieve consistency level LOCAL_ONE";
+  FakeServer login;
+  login.login_error = big_endian(0x0100, 4) + text("Unable to perform authentication" + words);
+  login.start();
+  FakeServer statement;
+  statement.error =
+      big_endian(0x2100, 4) + text("Unable to perform authorization of permissions" + words);
+  statement.start();
+  for (const std::uint16_t port : {login.port(), statement.port()}) {
+    const Error error = failure(options_for(port));
+    EXPECT_EQ(error.code, ErrorCode::kUnavailable) << error.describe();
+    EXPECT_THAT(error.message, AllOf(HasSubstr(words), HasSubstr("system_auth")));
+  }
+}
+
 TEST(ClientErrors, AMissingLoginIsUnauthorized) {
   FakeServer server;
   server.login_error = "never reached";

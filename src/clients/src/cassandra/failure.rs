@@ -69,6 +69,8 @@ enum Verdict<'a> {
     NoNode,
     /// The server answered that it cannot serve this now, in its words.
     NotNow(&'a str),
+    /// The server answered that it cannot read now who may do what, in its words.
+    NoRightsNow(&'a str),
     LoginRefused,
     LoginMissing,
     NotAllowed(&'a str),
@@ -136,6 +138,13 @@ impl IntoReply for Failure<'_> {
             Verdict::NotNow(says) => (
                 Status::Unavailable,
                 format!("Cassandra ({hosts}) cannot serve this now: {says}; check that enough of its nodes are up"),
+            ),
+            Verdict::NoRightsNow(says) => (
+                Status::Unavailable,
+                format!(
+                    "Cassandra ({hosts}) cannot read who may do what: {says}; check that enough of its nodes are up, \
+                     and that the keyspace system_auth is replicated to as many as products are"
+                ),
             ),
             Verdict::LoginRefused => (
                 Status::Unauthorized,
@@ -301,6 +310,11 @@ fn of_server<'a>(error: &DbError, says: &'a str) -> Verdict<'a> {
         | DbError::ConfigError
         | DbError::AlreadyExists { .. }
         | DbError::FunctionFailure { .. } => Verdict::Refused(says),
+        // Users and their rights are rows of system_auth: the server says so where it cannot read them, with the codes
+        // of a refusal.
+        DbError::AuthenticationError | DbError::Unauthorized if says.starts_with("Unable to perform auth") => {
+            Verdict::NoRightsNow(says)
+        }
         DbError::AuthenticationError => Verdict::LoginRefused,
         DbError::Unauthorized => Verdict::NotAllowed(says),
         // A server error is one node's trouble (one that is shutting down says so): another may do better.
