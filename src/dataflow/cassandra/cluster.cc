@@ -39,6 +39,27 @@ Task<Result<void>> check_tables(Connection& connection, std::string keyspace) {
   co_return check_columns(keyspace, columns);
 }
 
+Task<Result<void>> check_rows_stay(Connection& connection, std::string keyspace) {
+  // Of epochs as well: without its row a cache that was disowned would be believed again.
+  auto rows = co_await connection.query(
+      "SELECT table_name, default_time_to_live FROM system_schema.tables WHERE keyspace_name = '" +
+      keyspace + "' AND table_name IN ('" + std::string(kProductsTable) + "', '" +
+      std::string(kEpochTable) + "')");
+  if (!rows) co_return std::unexpected(std::move(rows.error()));
+  while (!rows->done()) {
+    const std::string table = keyspace + "." + std::string(rows->next().bytes);
+    const std::string_view seconds = rows->next().bytes;  // int, big endian
+    if (seconds.find_first_not_of('\0') == std::string_view::npos) continue;
+    co_return fail(ErrorCode::kInvalid,
+                   "rows of " + table +
+                       " expire, and the job would not notice that they are gone: ALTER TABLE " +
+                       table +
+                       " WITH default_time_to_live = 0, and run the job once with -no-cache, which "
+                       "writes the rows anew that are there to expire");
+  }
+  co_return Result<void>();
+}
+
 Task<Result<void>> check_datacenter(Connection& connection, const Options& options) {
   if (!options.consistency.starts_with("local_") || !options.datacenter.empty()) {
     co_return Result<void>();

@@ -13,6 +13,9 @@ namespace dataflow::cassandra {
 // kInvalid unless keyspace and table of products are there and of the expected shape.
 Task<Result<void>> check_tables(Connection& connection, std::string keyspace);
 
+// kInvalid where rows expire by themselves: who remembers what was written does not notice.
+Task<Result<void>> check_rows_stay(Connection& connection, std::string keyspace);
+
 // kInvalid where the consistency is a local one, no datacenter is set and the cluster has several.
 Task<Result<void>> check_datacenter(Connection& connection, const Options& options);
 

@@ -50,6 +50,7 @@ TEST_F(ClusterTest, AnOutageIsNoReasonToGuessThresholds) {
   answer(fail(ErrorCode::kUnavailable, "no answer"));
   EXPECT_EQ(run(read_batch_limits(connection_)).error().code, ErrorCode::kUnavailable);
   EXPECT_EQ(run(check_tables(connection_, "shop")).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(run(check_rows_stay(connection_, "shop")).error().code, ErrorCode::kUnavailable);
   EXPECT_EQ(run(check_datacenter(connection_, {.consistency = "local_one"})).error().code,
             ErrorCode::kUnavailable);
 }
@@ -66,6 +67,19 @@ TEST_F(ClusterTest, ALocalConsistencyNeedsToKnowWhatIsLocal) {
   EXPECT_TRUE(run(check_datacenter(connection_, {.consistency = "quorum"})));
   datacenters("dc1", {"dc1", "dc1"});
   EXPECT_TRUE(run(check_datacenter(connection_, {.consistency = "local_quorum"})));
+}
+
+TEST_F(ClusterTest, TablesWhoseRowsExpireAreNamed) {
+  answer(rows_of(2, {"cache_epoch", big_endian(0, 4), "products", big_endian(0, 4)}));
+  EXPECT_TRUE(run(check_rows_stay(connection_, "shop")));
+  for (const int seconds : {1, 256, 86'400, 1 << 24}) {
+    answer(rows_of(2, {"cache_epoch", big_endian(0, 4), "products", big_endian(seconds, 4)}));
+    const auto result = run(check_rows_stay(connection_, "shop"));
+    ASSERT_FALSE(result) << seconds;
+    EXPECT_EQ(result.error().code, ErrorCode::kInvalid);
+    EXPECT_THAT(result.error().message,
+                HasSubstr("ALTER TABLE shop.products WITH default_time_to_live = 0"));
+  }
 }
 
 // What a cluster says whose tables are as they should be.

@@ -30,8 +30,16 @@ Task<Result<std::unique_ptr<ProductService>>> ProductService::connect(Options op
 
 Task<Result<std::unique_ptr<ProductService>>> ProductService::connect_patiently(
     Options options, std::function<void(const Error&)> tell) {
-  auto again = [options] { return connect(options); };
+  auto again = [options] { return connect_to_write(options); };
   return ask_patiently<std::unique_ptr<ProductService>>(options, again, std::move(tell));
+}
+
+Task<Result<std::unique_ptr<ProductService>>> ProductService::connect_to_write(Options options) {
+  auto service = co_await connect(options);
+  if (!service) co_return std::unexpected(std::move(service.error()));
+  auto stay = co_await check_rows_stay(*(*service)->connection_, options.keyspace);
+  if (!stay) co_return std::unexpected(std::move(stay.error()));
+  co_return std::move(*service);
 }
 
 Task<Result<std::unique_ptr<ProductService>>> ProductService::connect(
@@ -114,7 +122,9 @@ Task<Result<void>> provision(Options options, std::string replication) {
     auto created = co_await (*connection)->query(statement);
     if (!created) co_return std::unexpected(std::move(created.error()));
   }
-  co_return co_await check_tables(**connection, options.keyspace);
+  done = co_await check_tables(**connection, options.keyspace);
+  if (done) done = co_await check_rows_stay(**connection, options.keyspace);
+  co_return done;
 }
 
 }  // namespace dataflow::cassandra

@@ -40,8 +40,8 @@ class ProductService final : public dataflow::ProductService {
   // scripts/provision.sh.
   static Task<Result<std::unique_ptr<ProductService>>> connect(Options options);
 
-  // The same, begun anew while the cluster is away, for Options::retry_timeout_ms; `tell` hears of
-  // it when the waiting begins.
+  // The same for who writes, begun anew while the cluster is away, for Options::retry_timeout_ms;
+  // `tell` hears of it when the waiting begins. kInvalid also where rows expire by themselves.
   static Task<Result<std::unique_ptr<ProductService>>> connect_patiently(
       Options options, std::function<void(const Error&)> tell);
 
@@ -69,6 +69,8 @@ class ProductService final : public dataflow::ProductService {
  private:
   ProductService(const Options& options, std::unique_ptr<Connection> connection,
                  const BatchLimits& limits);
+
+  static Task<Result<std::unique_ptr<ProductService>>> connect_to_write(Options options);
 
   std::unique_ptr<Connection> connection_;
   const Options options_;

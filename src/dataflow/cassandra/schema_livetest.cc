@@ -103,6 +103,28 @@ TEST_F(SchemaLive, ADatacenterThatIsNotThereIsNamed) {
   EXPECT_THAT(error.message, HasSubstr("atlantis"));
 }
 
+// Rows that expire are not noticed by the cache: who only reads them may, who writes them must not.
+TEST_F(SchemaLive, TablesWhoseRowsExpireAreNotWrittenTo) {
+  provision_tables();
+  const auto writer = [this] {
+    return run_on(pool_, ProductService::connect_patiently(options_, {}));
+  };
+  EXPECT_TRUE(writer());
+  for (const std::string table : {"products", "cache_epoch"}) {
+    const std::string alter = "ALTER TABLE KS." + table + " WITH default_time_to_live = ";
+    ASSERT_TRUE(cql(alter + "3600"));
+    const auto refused = writer();
+    ASSERT_FALSE(refused) << table;
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalid) << refused.error().describe();
+    EXPECT_THAT(refused.error().message, HasSubstr("ALTER TABLE " + options_.keyspace + "." +
+                                                   table + " WITH default_time_to_live = 0"));
+    EXPECT_FALSE(run_on(pool_, provision(options_, "1"))) << "provisioning says so as well";
+    EXPECT_NE(connect(), nullptr) << "what is there can be served";
+    ASSERT_TRUE(cql(alter + "0"));
+    EXPECT_TRUE(writer());
+  }
+}
+
 TEST_F(SchemaLive, ReadsTheServersThresholds) {
   provision_tables();
   auto settings =
