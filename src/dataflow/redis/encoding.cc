@@ -161,6 +161,10 @@ std::optional<Token> parse_token(std::string_view token) {
   return parts;
 }
 
+std::string version_of(const Object& object) {
+  return (object.size ? std::to_string(*object.size) : "-") + ":" + object.version;
+}
+
 std::string open_record(std::string_view token) { return std::string("open:").append(token); }
 
 std::optional<Record> parse_done_record(std::string_view value) {

@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "dataflow/cache.h"
+#include "dataflow/fetch.h"
 
 namespace dataflow::redis {
 
@@ -73,12 +74,15 @@ struct Token {
 };
 std::optional<Token> parse_token(std::string_view token);
 
-// A record in the making: "open:<token>". A made one: "done:<token>:<version>", the numbers of the
-// token being those of the end.
+// What a record is of: "<size>:<version>", "-" for a size that is not known.
+std::string version_of(const Object& object);
+
+// A record in the making: "open:<token>". A made one: "done:<token>:<version_of>", the numbers of
+// the token being those of the end.
 std::string open_record(std::string_view token);
 struct Record {
   Statistics statistics;
-  std::string_view version;
+  std::string_view version;  // version_of
 };
 std::optional<Record> parse_done_record(std::string_view value);
 

@@ -120,6 +120,11 @@ TEST(Token, IsReadAsItWasMade) {
   }
 }
 
+TEST(Version, IsOfSizeAndVersion) {
+  EXPECT_EQ(version_of({"name", 12, "\"etag\""}), "12:\"etag\"");
+  EXPECT_EQ(version_of({"name", std::nullopt, "1:2"}), "-:1:2");
+}
+
 TEST(Record, IsReadWhenItIsDone) {
   const auto record = parse_done_record("done:abcdefghijk:7:99:\"etag\":12:");
   ASSERT_TRUE(record);

@@ -46,7 +46,7 @@ Task<Result<std::vector<bool>>> Cache::find_objects(std::span<const Object> obje
     for (std::size_t i = 0; i < these.size(); ++i) {
       const auto& record = records[i];
       stored.push_back(record && now && now->quiet_since(record->statistics) &&
-                       !these[i].version.empty() && record->version == these[i].version);
+                       !these[i].version.empty() && record->version == version_of(these[i]));
     }
   }
   co_return stored;
@@ -73,13 +73,13 @@ Task<Result<bool>> Cache::end_object(const Object& object, std::string_view toke
   auto generation = session_->writable();
   if (!generation) co_return std::unexpected(std::move(generation.error()));
   const auto parts = parse_token(token);
-  if (!parts) co_return fail(ErrorCode::kInternal, "the token is not one of begin_object");
+  if (!parts) co_return false;  // not one of begin_object
   Commands commands;
   commands.command("EVAL").add(kEndScript).add(2);
   commands.add(record_key((*generation)->name, object_id(object.name)));
   commands.add((*generation)->pointer).add((*generation)->name).add(token);
   commands.add(parts->name).add(parts->evicted_keys).add(parts->input_bytes);
-  commands.add(object.version);
+  commands.add(version_of(object));
   auto reply = co_await session_->ask(*generation, commands);
   if ((*generation)->over) co_return false;
   if (!reply) co_return std::unexpected(std::move(reply.error()));
