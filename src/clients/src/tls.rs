@@ -208,7 +208,7 @@ pub fn meaning(section: &str, options: &TlsOptions, name_hint: &str, words: &str
     if has("invalid peer certificate") {
         return Some("its certificate cannot be used".into());
     }
-    if has("received fatal alert") {
+    if alert(words).is_some_and(|alert| REFUSALS.contains(&alert)) {
         return Some(refused(section, options, words));
     }
     // Something answers, in another language.
@@ -216,6 +216,33 @@ pub fn meaning(section: &str, options: &TlsOptions, name_hint: &str, words: &str
         return Some(format!("it does not speak TLS (1.2 or 1.3) there: correct the port, or {section}'s settings"));
     }
     None
+}
+
+/// What a server says by these of what we are, show or speak: that does not get better. The others (of RFC 8446, 6.2) are
+/// about itself, or about bytes that got lost: those it may not say again.
+const REFUSALS: [&str; 16] = [
+    "HandshakeFailure",
+    "NoCertificate",
+    "BadCertificate",
+    "UnsupportedCertificate",
+    "CertificateRevoked",
+    "CertificateExpired",
+    "CertificateUnknown",
+    "UnknownCA",
+    "AccessDenied",
+    "DecryptError",
+    "ExportRestriction",
+    "ProtocolVersion",
+    "InsufficientSecurity",
+    "UnrecognisedName",
+    "CertificateRequired",
+    "NoApplicationProtocol",
+];
+
+/// The name of the alert that a server ended a connection by, in rustls's words.
+fn alert(words: &str) -> Option<&str> {
+    let (_, name) = words.split_once("received fatal alert: ")?;
+    name.split(|letter: char| !letter.is_ascii_alphanumeric()).next()
 }
 
 fn refused(section: &str, options: &TlsOptions, words: &str) -> String {

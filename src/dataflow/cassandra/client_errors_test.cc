@@ -9,11 +9,13 @@
 
 #include <array>
 #include <chrono>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
 #include "dataflow/cassandra/connection.h"
 #include "dataflow/cassandra/testing.h"
+#include "dataflow/mock/temp_dir.h"
 
 namespace dataflow::cassandra {
 namespace {
@@ -39,12 +41,14 @@ std::string text(std::string_view value) {
 }
 
 // Serves connections until it is destroyed. Statements are answered with `error`, logins with
-// `login_error` (no login is asked for where that is empty); with `mute` nothing is ever answered.
+// `login_error` (no login is asked for where that is empty); with `mute` nothing is ever answered;
+// with `alert` the first bytes are, by a fatal alert of TLS.
 class FakeServer {
  public:
   std::string error;
   std::string login_error;
   bool mute = false;
+  std::uint8_t alert = 0;
 
   FakeServer() : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
@@ -84,6 +88,12 @@ class FakeServer {
 
   void serve(int peer) const {
     std::array<char, 9> head;
+    if (alert != 0) {
+      if (recv(peer, head.data(), head.size(), MSG_WAITALL) != ssize_t{head.size()}) return;
+      const std::string record = std::string("\x15\3\3\0\2\2", 6) + static_cast<char>(alert);
+      send(peer, record.data(), record.size(), MSG_NOSIGNAL);
+      return;
+    }
     while (recv(peer, head.data(), head.size(), MSG_WAITALL) == ssize_t{head.size()}) {
       std::uint32_t size = 0;
       for (int i = 5; i < 9; ++i) size = size << 8 | static_cast<std::uint8_t>(head[i]);
@@ -220,6 +230,60 @@ TEST(ClientErrors, AMissingLoginIsUnauthorized) {
   EXPECT_EQ(error.code, ErrorCode::kUnauthorized) << error.describe();
   EXPECT_THAT(error.message, HasSubstr("configure user and password"));
 }
+
+// Of no authority that signed anything.
+constexpr std::string_view kAuthority = R"(-----BEGIN CERTIFICATE-----
+MIIBdTCCARugAwIBAgIUKkK5nrzuaURrsm9jxA8TxZQiUmswCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjgxODQ3MjJaGA8yMTI2MTEwNDE4NDcy
+MlowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIK6
+JJdJQkDxLNWXjbUu8ZtLvbtBesMDn3mI049Z9Tgte/BGIA9RZSGvbZpgsHdHMijU
+MCBskcMLHYyMLmDaYj2jUzBRMB0GA1UdDgQWBBSkR1VJweHRamxzLQ5E5iEBoHNC
+XzAfBgNVHSMEGDAWgBSkR1VJweHRamxzLQ5E5iEBoHNCXzAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0gAMEUCIQC5k3vulpu6dnzFmwbQ9OrgdbM7E31ITB8X
+bU56SmgMRAIgRSvpqpJXZMeb3NxOEPpmj1Eiwg3JxENDisBNEUzoy2E=
+-----END CERTIFICATE-----
+)";
+
+struct Alert {
+  const char* name;
+  std::uint8_t number;  // RFC 8446, 6.2
+  ErrorCode expected;
+};
+
+class TlsAlerts : public testing::TestWithParam<Alert> {};
+
+// What a server says of whom it believes stays so; what it says of itself may pass.
+TEST_P(TlsAlerts, HaveTheirCode) {
+  FakeServer server;
+  server.alert = GetParam().number;
+  server.start();
+  const mock::TempDir folder;
+  std::ofstream(folder / "ca.pem") << kAuthority;
+  Options options = options_for(server.port());
+  options.tls = true;
+  options.ca_file = folder / "ca.pem";
+  const Error error = failure(options);
+  EXPECT_EQ(error.code, GetParam().expected) << error.describe();
+  EXPECT_THAT(error.cause, HasSubstr("received fatal alert"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Alerts, TlsAlerts,
+    testing::Values(Alert{"UnexpectedMessage", 10, ErrorCode::kUnavailable},
+                    Alert{"BadRecordMac", 20, ErrorCode::kUnavailable},
+                    Alert{"HandshakeFailure", 40, ErrorCode::kUnauthorized},
+                    Alert{"BadCertificate", 42, ErrorCode::kUnauthorized},
+                    Alert{"CertificateExpired", 45, ErrorCode::kUnauthorized},
+                    Alert{"UnknownCa", 48, ErrorCode::kUnauthorized},
+                    Alert{"DecodeError", 50, ErrorCode::kUnavailable},
+                    Alert{"ProtocolVersion", 70, ErrorCode::kUnauthorized},
+                    Alert{"InternalError", 80, ErrorCode::kUnavailable},
+                    Alert{"UserCanceled", 90, ErrorCode::kUnavailable},
+                    Alert{"UnrecognizedName", 112, ErrorCode::kUnauthorized},
+                    Alert{"BadCertificateStatus", 113, ErrorCode::kUnavailable},
+                    Alert{"CertificateRequired", 116, ErrorCode::kUnauthorized},
+                    Alert{"Nameless", 200, ErrorCode::kUnavailable}),
+    [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(ClientErrors, NobodyListeningIsUnavailable) {
   std::uint16_t port = 0;
