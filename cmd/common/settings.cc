@@ -90,8 +90,8 @@ std::vector<Setting> cassandra_settings() {
           .lower_case()
           .example(),
       text(&C::datacenter, "datacenter",
-           "The datacenter whose nodes are asked; empty: any. local_quorum and local_one need it "
-           "where there are several."),
+           "The datacenter whose nodes are preferred, and with local_quorum and local_one the only "
+           "ones; empty: any. Where there are several, these two need it."),
       number(&C::connect_timeout_ms, "connect_timeout_ms", 1, kHourMs,
              "Until a connection has to be there."),
       number(&C::request_timeout_ms, "request_timeout_ms", 1, kHourMs,

@@ -63,7 +63,7 @@ pub mod ffi {
         pass: String,
         /// Of writes and reads: "one", "quorum", "local_quorum", "all", ...
         consistency: String,
-        /// The datacenter whose nodes are asked; empty: any.
+        /// The datacenter whose nodes are asked, or, with a consistency that is no local one, asked first; empty: any.
         datacenter: String,
         tls: TlsOptions,
         /// A node's certificate may be for its address, for a name in `hosts`, or for this one.
@@ -147,6 +147,9 @@ pub mod ffi {
         fn select_together(self: &Cassandra, ids: &[i64], done: UniquePtr<Completion>);
         /// A number for each id, the same where the same nodes hold the rows; 0 for all when unknown.
         fn replica_groups(self: &Cassandra, keyspace: &str, table: &str, ids: &[i64], groups: &mut [u32]);
+
+        /// The datacenters of all nodes, up or down, as one of them told when the client last asked; no I/O.
+        fn datacenters(self: &Cassandra) -> Vec<String>;
 
         type Redis;
         /// Without I/O.

@@ -7,7 +7,7 @@ mod failure;
 mod groups;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
@@ -205,6 +205,13 @@ impl Cassandra {
             Some(found) => found.assign(ids, groups),
             None => groups.fill(0),
         }
+    }
+
+    pub fn datacenters(&self) -> Vec<String> {
+        let Some(session) = self.inner.session.get() else { return Vec::new() };
+        let state = session.get_cluster_state();
+        let names: BTreeSet<_> = state.get_nodes_info().iter().filter_map(|node| node.datacenter.clone()).collect();
+        names.into_iter().collect()
     }
 
     /// Runs `work` on the runtime; the one place where a problem becomes a reply.

@@ -1,6 +1,6 @@
 #include "dataflow/cassandra/cluster.h"
 
-#include <set>
+#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -60,23 +60,20 @@ Task<Result<void>> check_rows_stay(Connection& connection, std::string keyspace)
   co_return Result<void>();
 }
 
-Task<Result<void>> check_datacenter(Connection& connection, const Options& options) {
-  if (!options.consistency.starts_with("local_") || !options.datacenter.empty()) {
-    co_return Result<void>();
-  }
-  std::set<std::string> names;
-  for (const std::string_view table : {"system.local", "system.peers"}) {
-    auto rows = co_await connection.query("SELECT data_center FROM " + std::string(table));
-    if (!rows) co_return std::unexpected(std::move(rows.error()));
-    while (!rows->done()) names.emplace(rows->next().bytes);
-  }
-  if (names.size() < 2) co_return Result<void>();
+Result<void> check_datacenter(Connection& connection, const Options& options) {
+  const std::vector<std::string> names = connection.datacenters();
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  co_return fail(ErrorCode::kInvalid,
-                 "cassandra.consistency is " + options.consistency +
-                     " and the cluster has several datacenters (" + list +
-                     "): set cassandra.datacenter to the one to use, or the consistency to quorum");
+  if (!options.datacenter.empty()) {
+    if (names.empty() || std::ranges::count(names, options.datacenter) != 0) return {};
+    return fail(ErrorCode::kInvalid, "cassandra.datacenter is \"" + options.datacenter +
+                                         "\", and the cluster has only: " + list);
+  }
+  if (!options.consistency.starts_with("local_") || names.size() < 2) return {};
+  return fail(ErrorCode::kInvalid,
+              "cassandra.consistency is " + options.consistency +
+                  " and the cluster has several datacenters (" + list +
+                  "): set cassandra.datacenter to the one to use, or the consistency to quorum");
 }
 
 Task<Result<BatchLimits>> read_batch_limits(Connection& connection) {

@@ -9,6 +9,7 @@
 namespace dataflow::cassandra {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 class ClusterTest : public testing::Test {
@@ -16,14 +17,6 @@ class ClusterTest : public testing::Test {
   // Every query gets this answer.
   void answer(Result<Rows> rows) {
     connection_.on_query = [rows = std::move(rows)](const std::string&) { return rows; };
-  }
-
-  // system.local and system.peers name these.
-  void datacenters(const std::string& local, const std::vector<std::string>& peers) {
-    connection_.on_query = [local, peers](const std::string& cql) -> Result<Rows> {
-      if (cql.ends_with("system.local")) return rows_of(1, {local});
-      return rows_of(1, {peers.begin(), peers.end()});
-    };
   }
 
   FakeConnection connection_;
@@ -51,22 +44,35 @@ TEST_F(ClusterTest, AnOutageIsNoReasonToGuessThresholds) {
   EXPECT_EQ(run(read_batch_limits(connection_)).error().code, ErrorCode::kUnavailable);
   EXPECT_EQ(run(check_tables(connection_, "shop")).error().code, ErrorCode::kUnavailable);
   EXPECT_EQ(run(check_rows_stay(connection_, "shop")).error().code, ErrorCode::kUnavailable);
-  EXPECT_EQ(run(check_datacenter(connection_, {.consistency = "local_one"})).error().code,
-            ErrorCode::kUnavailable);
 }
 
 TEST_F(ClusterTest, ALocalConsistencyNeedsToKnowWhatIsLocal) {
-  datacenters("dc1", {"dc1", "dc2"});
-  const auto result = run(check_datacenter(connection_, {.consistency = "local_quorum"}));
+  connection_.known_datacenters = {"dc1", "dc2"};
+  const auto result = check_datacenter(connection_, {.consistency = "local_quorum"});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kInvalid);
   EXPECT_THAT(result.error().message, HasSubstr("dc1, dc2"));
   EXPECT_THAT(result.error().message, HasSubstr("cassandra.datacenter"));
-  EXPECT_TRUE(
-      run(check_datacenter(connection_, {.consistency = "local_quorum", .datacenter = "dc2"})));
-  EXPECT_TRUE(run(check_datacenter(connection_, {.consistency = "quorum"})));
-  datacenters("dc1", {"dc1", "dc1"});
-  EXPECT_TRUE(run(check_datacenter(connection_, {.consistency = "local_quorum"})));
+  EXPECT_TRUE(check_datacenter(connection_, {.consistency = "local_quorum", .datacenter = "dc2"}));
+  EXPECT_TRUE(check_datacenter(connection_, {.consistency = "quorum"}));
+  connection_.known_datacenters = {"dc1"};
+  EXPECT_TRUE(check_datacenter(connection_, {.consistency = "local_quorum"}));
+}
+
+// With quorum and the like nothing else would ever tell that the name is misspelt.
+TEST_F(ClusterTest, ADatacenterThatIsNotThereIsRefusedWhateverTheConsistency) {
+  connection_.known_datacenters = {"dc1", "dc2"};
+  for (const char* consistency : {"quorum", "one", "local_quorum"}) {
+    const auto result =
+        check_datacenter(connection_, {.consistency = consistency, .datacenter = "typo"});
+    ASSERT_FALSE(result) << consistency;
+    EXPECT_EQ(result.error().code, ErrorCode::kInvalid);
+    EXPECT_THAT(result.error().message, AllOf(HasSubstr("\"typo\""), HasSubstr("dc1, dc2")));
+    EXPECT_TRUE(check_datacenter(connection_, {.consistency = consistency, .datacenter = "dc1"}));
+  }
+  connection_.known_datacenters.clear();
+  EXPECT_TRUE(check_datacenter(connection_, {.consistency = "quorum", .datacenter = "dc1"}))
+      << "what is not known is no reason to refuse";
 }
 
 TEST_F(ClusterTest, TablesWhoseRowsExpireAreNamed) {

@@ -87,6 +87,12 @@ class ClientConnection final : public Connection {
     co_return rows_of(std::move(reply));
   }
 
+  std::vector<std::string> datacenters() override {
+    std::vector<std::string> names;
+    for (const rust::String& name : client_->datacenters()) names.emplace_back(name);
+    return names;
+  }
+
   void replica_groups(std::span<const ProductId> ids, std::span<std::uint32_t> groups) override {
     client_->replica_groups(keyspace_, std::string(kProductsTable), slice(ids), slice(groups));
   }

@@ -19,8 +19,9 @@ struct Options {
   // Of reads and writes: one, two, three, quorum, all, local_quorum or local_one. Quorum sees every
   // acknowledged write whichever node it asks; with one replica it is the same as one.
   std::string consistency = "quorum";
-  // The datacenter whose nodes are asked; empty: any. Where there are several, local_quorum and
-  // local_one need it: without it, each request would call another datacenter local.
+  // The datacenter whose nodes are asked: alone with local_quorum and local_one, else as long as
+  // there is one up; empty: any. Where there are several, local_quorum and local_one need it:
+  // without it, each request would call another datacenter local.
   std::string datacenter{};
 
   // Without it nothing is encrypted; with it every node's certificate is verified. Files in PEM.

@@ -95,12 +95,20 @@ TEST_F(SchemaLive, ColumnsThatAreMissingOrTooManyAreNamed) {
 
 TEST_F(SchemaLive, ADatacenterThatIsNotThereIsNamed) {
   provision_tables();
-  options_.consistency = "local_quorum";
-  EXPECT_NE(connect(), nullptr) << "with one datacenter it need not be named";
-  options_.datacenter = "atlantis";
-  const Error error = connect_failure(options_);
-  EXPECT_EQ(error.code, ErrorCode::kUnavailable) << error.describe();
-  EXPECT_THAT(error.message, HasSubstr("atlantis"));
+  auto local = cql("SELECT data_center FROM system.local");
+  ASSERT_TRUE(local);
+  const std::string name(local->next().bytes);
+  for (const char* consistency : {"quorum", "local_quorum"}) {
+    options_.consistency = consistency;
+    options_.datacenter = "";
+    EXPECT_NE(connect(), nullptr) << "with one datacenter it need not be named";
+    options_.datacenter = name;
+    EXPECT_NE(connect(), nullptr);
+    options_.datacenter = "atlantis";
+    const Error error = connect_failure(options_);
+    EXPECT_EQ(error.code, ErrorCode::kInvalid) << error.describe();
+    EXPECT_THAT(error.message, AllOf(HasSubstr("atlantis"), HasSubstr(name)));
+  }
 }
 
 // Rows that expire are not noticed by the cache: who only reads them may, who writes them must not.

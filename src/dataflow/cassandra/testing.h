@@ -82,6 +82,7 @@ class FakeConnection final : public Connection {
   std::function<Task<Result<void>>(Saved)> on_save;
   std::function<Result<Rows>(std::span<const ProductId>)> on_select, on_select_together;
   std::function<std::uint32_t(ProductId)> on_replica_group;
+  std::vector<std::string> known_datacenters;
 
   Task<Result<void>> connect() override { co_return Result<void>(); }
   Task<Result<Rows>> query(std::string cql) override {
@@ -106,6 +107,7 @@ class FakeConnection final : public Connection {
   Task<Result<Rows>> select_together(std::span<const ProductId> ids) override {
     co_return on_select_together ? on_select_together(ids) : Result<Rows>(Rows());
   }
+  std::vector<std::string> datacenters() override { return known_datacenters; }
   void replica_groups(std::span<const ProductId> ids, std::span<std::uint32_t> groups) override {
     for (std::size_t i = 0; i < ids.size(); ++i) {
       groups[i] = on_replica_group ? on_replica_group(ids[i]) : 0;
