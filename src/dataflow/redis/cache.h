@@ -1,9 +1,10 @@
 // Cache in Redis: what a job knows of the store is kept by a server that several jobs may share.
 //
 // Needs one Redis (6 or newer; not a cluster, not a replica) and, where it has users, one who may
-// use on keys dataflow:* INFO, CLIENT ID, SELECT, EVAL, GET, MGET, SET, MSET, MSETNX, DEL, HSETNX,
-// HGETALL and, for removing old entries, SCAN, UNLINK, HEXISTS, HSET and HDEL. Keys have no time to
-// live.
+// use AUTH, PING, and on keys dataflow:* INFO, CLIENT ID, SELECT, EVAL, GET, MGET, SET, MSET,
+// MSETNX, DEL, HSETNX, HGETALL; for removing old entries SCAN, UNLINK, HEXISTS, HSET and HDEL; and
+// CLIENT KILL, without which a server may still execute what was sent on a lost connection (see
+// link.h). Keys have no time to live.
 //
 // The entries of an incarnation belong to one run of the server: one that restarted may have come
 // back with older data, so its cache starts empty. After it restarted, was emptied (FLUSHDB) or

@@ -61,8 +61,8 @@ Task<Result<void>> Link::connect() {
 Task<void> Link::fence(std::string connection_id) {
   Commands commands;
   commands.command("CLIENT").add("KILL").add("ID").add(connection_id);
-  // A user who may not do it, and a server that does not know the connection any more, are well:
-  // then all is as good as a connection that just broke makes it.
+  // A server that does not know the connection any more is well. A user who may not do it is told
+  // by nothing but the list in cache.h and SECURITY.md: the cache has nobody to warn.
   const auto killed = co_await call(commands);
   static_cast<void>(killed);
 }
