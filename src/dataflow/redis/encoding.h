@@ -54,7 +54,8 @@ struct Statistics {
   std::uint64_t input_bytes =
       0;  // grows with every command; smaller than before: counters were reset
 
-  // Whether keys may have been evicted between `before` and these.
+  // Whether no key was evicted between `before` and these, as far as counters can show it that may
+  // have been reset meanwhile (see objects.cc).
   bool quiet_since(const Statistics& before) const {
     return evicted_keys == before.evicted_keys && input_bytes >= before.input_bytes;
   }

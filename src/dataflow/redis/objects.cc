@@ -9,9 +9,11 @@
 // that number stands. It is one number for the whole server, so it errs on the side of reading too
 // much.
 //
-// An operator may set the server's counters to 0 (CONFIG RESETSTAT), and evictions could so be
-// hidden. They would be set to 0 together, so the bytes that the server received are kept as well,
-// as they were when the record was made: fewer than that now means that the counters begin anew.
+// An operator may set the server's counters to 0 (CONFIG RESETSTAT), and so hide evictions. They
+// are set to 0 together, so the bytes that the server received are kept as well, as they were when
+// the record was made: fewer than that now means that the counters begin anew. That shows until as
+// many bytes have come again, and only then: nothing that INFO tells of evictions outlives a
+// reset. Who resets the counters of a server that evicts keys has to know it (ADR 4).
 #include "dataflow/redis/cache.h"
 #include "dataflow/redis/limits.h"
 #include "dataflow/redis/scripts.h"
