@@ -8,7 +8,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <initializer_list>
 #include <map>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "dataflow/mock/no_more_files.h"
 #include "dataflow/rocksdb/meta.h"
@@ -39,6 +44,20 @@ void set_meta(const std::string& path, std::string_view key, std::string_view va
   ASSERT_TRUE((*database)->db().Put({}, (*database)->family(Family::kMeta), key, value).ok());
 }
 
+// Through RocksDB itself: Database would begin a session and end it in order.
+void with_meta(const std::string& path, const std::function<void(::rocksdb::DB&)>& use) {
+  ::rocksdb::DB* db = nullptr;
+  std::vector<::rocksdb::ColumnFamilyHandle*> handles;
+  std::vector<::rocksdb::ColumnFamilyDescriptor> families;
+  for (const char* name : {"default", "products", "rows", "objects"}) {
+    families.emplace_back(name, ::rocksdb::ColumnFamilyOptions());
+  }
+  ASSERT_TRUE(::rocksdb::DB::Open({}, path, families, &handles, &db).ok());
+  use(*db);
+  for (auto* handle : handles) EXPECT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  delete db;
+}
+
 // The incarnation as it is after the process that had it was killed, with `value` as the session's
 // mark.
 std::string incarnation_after_a_kill(const std::string& path, std::string_view session) {
@@ -48,17 +67,7 @@ std::string incarnation_after_a_kill(const std::string& path, std::string_view s
     peer.kill();
   }
   if (!session.empty()) {
-    // Through RocksDB itself: Database would end its session in order.
-    ::rocksdb::DB* db = nullptr;
-    std::vector<::rocksdb::ColumnFamilyHandle*> handles;
-    std::vector<::rocksdb::ColumnFamilyDescriptor> families;
-    for (const char* name : {"default", "products", "rows", "objects"}) {
-      families.emplace_back(name, ::rocksdb::ColumnFamilyOptions());
-    }
-    EXPECT_TRUE(::rocksdb::DB::Open({}, path, families, &handles, &db).ok());
-    EXPECT_TRUE(db->Put({}, kSessionKey, session).ok());
-    for (auto* handle : handles) EXPECT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
-    delete db;
+    with_meta(path, [&](::rocksdb::DB& db) { EXPECT_TRUE(db.Put({}, kSessionKey, session).ok()); });
   }
   const auto database = Database::open(at(path));
   EXPECT_TRUE(database);
@@ -123,12 +132,23 @@ TEST(Database, AfterALossOfPowerNoCacheIsTrusted) {
   EXPECT_NE(incarnation_after_a_kill(dir / "db", "the boot before"), first);
 }
 
-TEST(Database, AMachineStartedAgainAfterAnOrderlyEndChangesNothing) {
+// The mark of the session, read without beginning one. What the next session takes for a loss of
+// power is a mark of another boot: with none, no start of the machine is one.
+TEST(Database, AfterAnOrderlyEndNoMarkOfTheSessionIsLeft) {
   const TempDir dir;
-  const auto first = (*Database::open(at(dir / "db")))->incarnation();
-  const auto database = Database::open(at(dir / "db"));
-  EXPECT_EQ((*database)->incarnation(), first);
-  EXPECT_NE(*(*database)->read_meta(kSessionKey), "");
+  std::string first;
+  {
+    const auto database = Database::open(at(dir / "db"));
+    ASSERT_TRUE(database);
+    first = (*database)->incarnation();
+    EXPECT_NE(*(*database)->read_meta(kSessionKey), "");
+  }
+  with_meta(dir / "db", [](::rocksdb::DB& db) {
+    std::string session = "no such key";
+    EXPECT_TRUE(db.Get({}, kSessionKey, &session).ok());
+    EXPECT_EQ(session, "");
+  });
+  EXPECT_EQ((*Database::open(at(dir / "db")))->incarnation(), first);
 }
 
 #ifndef __SANITIZE_ADDRESS__  // see NoMoreFiles
