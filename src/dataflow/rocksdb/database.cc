@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "dataflow/rocksdb/contents.h"
 #include "dataflow/rocksdb/folder.h"
 #include "dataflow/rocksdb/meta.h"
 #include "dataflow/rocksdb/status.h"
@@ -52,6 +53,9 @@ Database::Database(Options options)
 Result<std::shared_ptr<Database>> Database::open(Options options) {
   std::shared_ptr<Database> database(new Database(std::move(options)));
   if (auto checked = check_folder(database->path_); !checked) {
+    return std::unexpected(checked.error());
+  }
+  if (auto checked = check_contents(database->path_); !checked) {
     return std::unexpected(checked.error());
   }
   if (auto opened = database->open_files(); !opened) return std::unexpected(opened.error());

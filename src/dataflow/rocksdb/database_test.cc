@@ -199,6 +199,86 @@ TEST(Database, WhatIsNoDatabaseIsRefusedAndLeftAlone) {
   EXPECT_EQ(files_of(dir.path()).size(), 1u);
 }
 
+// As many as are named; each file with its own name in it.
+void make_folder(const std::string& path, std::initializer_list<const char*> names) {
+  fs::create_directory(path);
+  for (const char* name : names) std::ofstream(path + "/" + name) << name;
+}
+
+// RocksDB deletes what is named like a file of its own and is not in its manifest.
+TEST(Database, AFolderWithOthersFilesThatAreNamedLikeItsOwnIsRefusedAndLeftAlone) {
+  const TempDir dir;
+  make_folder(dir / "site", {"access.log", "000123.sst"});
+  make_folder(dir / "logs", {"20261128.log"});
+  make_folder(dir / "tables", {"LOCK", "IDENTITY", "000123.sst"});
+  make_folder(dir / "notes", {"LOGBOOK"});
+  make_folder(dir / "ships", {"MANIFEST-of-the-Mayflower"});
+  make_folder(dir / "scratch", {"mine.dbtmp"});
+  for (const char* name : {"site", "logs", "tables", "notes", "ships", "scratch"}) {
+    const auto before = files_of(dir / name);
+    const Error error = error_at(dir / name);
+    EXPECT_EQ(error.code, ErrorCode::kInvalid) << name << ": " << error.describe();
+    EXPECT_EQ(files_of(dir / name), before) << name;
+  }
+}
+
+// A database as another program makes it, with a row in each family.
+void make_others_database(const std::string& path, const std::vector<std::string>& families) {
+  ::rocksdb::Options options;
+  options.create_if_missing = true;
+  ::rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(::rocksdb::DB::Open(options, path, &opened).ok());
+  const std::unique_ptr<::rocksdb::DB> db(opened);
+  ASSERT_TRUE(db->Put({}, "theirs", "1").ok());
+  for (const std::string& name : families) {
+    ::rocksdb::ColumnFamilyHandle* family = nullptr;
+    ASSERT_TRUE(db->CreateColumnFamily({}, name, &family).ok());
+    ASSERT_TRUE(db->Put({}, family, "theirs", "1").ok());
+    ASSERT_TRUE(db->DestroyColumnFamilyHandle(family).ok());
+  }
+}
+
+TEST(Database, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {
+  const std::vector<std::string> kinds[] = {{}, {"accounts"}, {"products"}};
+  for (const auto& families : kinds) {
+    const TempDir dir;
+    make_others_database(dir / "db", families);
+    const auto before = files_of(dir / "db");
+    for (const bool read_only : {false, true}) {
+      Options options = at(dir / "db");
+      options.read_only = read_only;
+      const auto database = Database::open(options);
+      ASSERT_FALSE(database);
+      EXPECT_EQ(database.error().code, ErrorCode::kInvalid) << database.error().describe();
+      EXPECT_NE(database.error().message.find("name another path"), std::string::npos)
+          << database.error().message;
+      EXPECT_EQ(files_of(dir / "db"), before);
+    }
+  }
+}
+
+// Killed when it had made CURRENT, and some or all of the families, and had not noted its format.
+TEST(Database, OneWhoseMakingWasInterruptedBecomesADatabase) {
+  for (std::size_t made = 0; made < 4; ++made) {
+    const TempDir dir;
+    ::rocksdb::Options options;
+    options.create_if_missing = true;
+    ::rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(::rocksdb::DB::Open(options, dir / "db", &opened).ok());
+    std::unique_ptr<::rocksdb::DB> db(opened);
+    const char* const names[] = {"products", "rows", "objects"};
+    for (std::size_t i = 0; i < made; ++i) {
+      ::rocksdb::ColumnFamilyHandle* family = nullptr;
+      ASSERT_TRUE(db->CreateColumnFamily({}, names[i], &family).ok());
+      ASSERT_TRUE(db->DestroyColumnFamilyHandle(family).ok());
+    }
+    db.reset();
+    const auto database = Database::open(at(dir / "db"));
+    ASSERT_TRUE(database) << made << " families: " << database.error().describe();
+    EXPECT_EQ(*(*database)->read_meta(kFormatKey), kFormat);
+  }
+}
+
 TEST(Database, AnEmptyFolderAndOneLeftUnfinishedBecomeADatabase) {
   const TempDir dir;
   fs::create_directory(dir / "empty");

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -17,18 +16,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Whether RocksDB could have made a file of this name before it was interrupted.
-bool is_database_file(std::string_view name) {
-  constexpr std::array<std::string_view, 5> kBeginnings = {"LOCK", "LOG", "MANIFEST-", "OPTIONS-",
-                                                           "IDENTITY"};
-  constexpr std::array<std::string_view, 4> kEndings = {".dbtmp", ".log", ".sst", ".blob"};
-  for (const auto beginning : kBeginnings) {
-    if (name.starts_with(beginning)) return true;
-  }
-  for (const auto ending : kEndings) {
-    if (name.ends_with(ending)) return true;
-  }
-  return false;
+bool is_number(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// Whether RocksDB makes a file of this name before CURRENT, so that it may be alone there when it
+// is interrupted. Tables and logs of writes come later: somebody's, whatever made them, and to be
+// deleted by RocksDB if it were let in.
+bool is_of_a_beginning(std::string_view name) {
+  constexpr std::string_view kManifest = "MANIFEST-";
+  constexpr std::string_view kTemporary = ".dbtmp";
+  if (name == "LOCK" || name == "LOG" || name == "LOG.old" || name == "IDENTITY") return true;
+  if (name.starts_with(kManifest)) return is_number(name.substr(kManifest.size()));
+  if (!name.ends_with(kTemporary)) return false;
+  name.remove_suffix(kTemporary.size());
+  return is_number(name);
 }
 
 std::string first_line(const std::string& path) {
@@ -94,7 +96,7 @@ Result<void> check_folder(const std::string& path) {
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (name == "CURRENT") return {};
-    foreign = foreign || !is_database_file(name);
+    foreign = foreign || !is_of_a_beginning(name);
   }
   if (error) return no_access(path, error);
   if (foreign) {

@@ -11,8 +11,9 @@ namespace dataflow::rocksdb {
 // The path without links and dots, so that one database has one name.
 std::string absolute_path(const std::string& path);
 
-// kInvalid where `path` is a file, a folder with other things than a database, or in a folder that
-// is not there: a database made among somebody's files would be removed with them, or they with it.
+// kInvalid where `path` is a file, a folder with other things than a database (or one that was just
+// being made), or in a folder that is not there: a database made among somebody's files would be
+// removed with them, or they with it. Whose database it is: see contents.h.
 Result<void> check_folder(const std::string& path);
 
 // Who holds the database: "process 4711 (job)", or "another process" where that cannot be found
