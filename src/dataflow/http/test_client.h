@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace dataflow::http {
@@ -98,6 +99,17 @@ class TestClient {
     return ::poll(&ready, 1, 0) > 0;
   }
 
+  // Sends a byte every `pause` until the server says something or refuses it; false when it does
+  // neither.
+  bool drip(std::chrono::milliseconds pause) {
+    return drip_until(pause, [this] { return readable_now(); });
+  }
+
+  // The same by a client that does not look at what it is told.
+  bool drip_until_refused(std::chrono::milliseconds pause) {
+    return drip_until(pause, [] { return false; });
+  }
+
   // One more read; false at the end.
   bool receive() {
     pollfd ready{socket_, POLLIN, 0};
@@ -117,6 +129,16 @@ class TestClient {
   const std::string& input() const { return input_; }
 
  private:
+  template <class Condition>
+  bool drip_until(std::chrono::milliseconds pause, const Condition& done) {
+    const auto patience = std::chrono::steady_clock::now() + kPatience;
+    while (!done() && send("x")) {
+      if (std::chrono::steady_clock::now() > patience) return false;
+      std::this_thread::sleep_for(pause);
+    }
+    return true;
+  }
+
   static Answer parse_head(std::string_view head) {
     Answer answer;
     EXPECT_TRUE(head.starts_with("HTTP/1.1 ")) << head;
