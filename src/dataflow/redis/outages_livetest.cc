@@ -44,11 +44,16 @@ TEST(LiveServer, ThatIsFullIsUnavailableForWritesOnly) {
   EXPECT_EQ(run(cache.still_trustworthy()), true);
 }
 
+// Of a server that is paused. The same client asks it before and afterwards: then it answers in
+// this time, also on a busy machine.
+constexpr std::uint32_t kPausedTimeoutMs = 1'000;
+constexpr std::chrono::seconds kBusy{10};  // the machine's, over what has to be waited for
+
 TEST(LiveServer, ThatIsPausedFailsCallsInTimeAndComesBack) {
   OwnRedis redis;
   Options options = redis.options();
-  options.response_timeout_ms = 300;
-  options.connect_timeout_ms = 300;
+  options.response_timeout_ms = kPausedTimeoutMs;
+  options.connect_timeout_ms = kPausedTimeoutMs;
   Cache cache(options);
   ASSERT_TRUE(open(cache));
   ASSERT_EQ(remember(cache, 1, stored(1, kNow)), 0);
@@ -56,12 +61,12 @@ TEST(LiveServer, ThatIsPausedFailsCallsInTimeAndComesBack) {
 
   redis.pause();
   const auto start = std::chrono::steady_clock::now();
-  expect_error(find(cache, 1), ErrorCode::kUnavailable, "did not answer within 300 ms");
+  expect_error(find(cache, 1), ErrorCode::kUnavailable, "did not answer within 1000 ms");
   expect_error(remember(cache, 2, stored(1, kNow)), ErrorCode::kUnavailable, "did not answer");
   expect_error(open(late), ErrorCode::kUnavailable, "did not answer");
   const auto elapsed = std::chrono::steady_clock::now() - start;
-  EXPECT_GE(elapsed, std::chrono::milliseconds(900));
-  EXPECT_LT(elapsed, std::chrono::milliseconds(3'000)) << "three calls of 300 ms each";
+  EXPECT_GE(elapsed, std::chrono::milliseconds(3 * kPausedTimeoutMs));
+  EXPECT_LT(elapsed, std::chrono::milliseconds(3 * kPausedTimeoutMs) + kBusy) << "three calls";
 
   redis.resume();
   EXPECT_TRUE(eventually([&] {
@@ -96,13 +101,14 @@ int unavailable_of(Cache& cache, int count) {
 TEST(LiveServer, ThatIsPausedFailsAThousandCallsInTheSameTime) {
   OwnRedis redis;
   Options options = redis.options();
-  options.response_timeout_ms = 300;
+  options.response_timeout_ms = kPausedTimeoutMs;
   Cache cache(options);
   ASSERT_TRUE(open(cache));
   redis.pause();
   const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(unavailable_of(cache, 1'000), 1'000);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(3'000));
+  EXPECT_LT(std::chrono::steady_clock::now() - start,
+            std::chrono::milliseconds(kPausedTimeoutMs) + kBusy);
   redis.resume();
   EXPECT_TRUE(eventually([&] { return find(cache, 1).has_value(); }));
 }

@@ -21,9 +21,17 @@ class FaultsTest : public FetchTest {};
 struct Fault {
   std::string name;
   std::function<Answer(const Request&, const std::string&)> answer;
+  bool stalls = false;
 };
 
-class FaultTest : public FetchTest, public testing::WithParamInterface<Fault> {};
+class FaultTest : public FetchTest, public testing::WithParamInterface<Fault> {
+ protected:
+  Options options_for(const std::string& endpoint) const {
+    Options options = FetchTest::options_for(endpoint);
+    if (GetParam().stalls) options.request_timeout = kStallTimeout;
+    return options;
+  }
+};
 
 TEST_P(FaultTest, IsMendedByAskingForThatRangeAgain) {
   std::mutex mutex;
@@ -74,9 +82,11 @@ INSTANTIATE_TEST_SUITE_P(
                 Answer answer = half(request, content);
                 answer.end = Answer::End::kStall;
                 return answer;
-              }},
+              },
+              true},
         Fault{"NoAnswerAtAll",
-              [](const Request&, const std::string&) { return Answer{"", Answer::End::kStall}; }},
+              [](const Request&, const std::string&) { return Answer{"", Answer::End::kStall}; },
+              true},
         Fault{"ClosedWithoutAnAnswer",
               [](const Request&, const std::string&) { return Answer{"", Answer::End::kClose}; }},
         Fault{"SlowDown",

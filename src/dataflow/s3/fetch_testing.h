@@ -18,15 +18,18 @@ namespace dataflow::s3::testing_support {
 
 inline constexpr const char* kEtag = "\"one\"";
 
+// Of a request to a server that does not answer; the same server's answers come in time.
+inline constexpr std::chrono::seconds kStallTimeout{1};
+
 class FetchTest : public testing::Test {
  protected:
-  // Small and quick.
+  // Small and quick; patient, as a busy machine wants it. Where an answer stalls: kStallTimeout.
   Options options_for(const std::string& endpoint) const {
     Options options;
     options.endpoint = endpoint;
     options.region = "eu-central-1";
-    options.connect_timeout = std::chrono::seconds(2);
-    options.request_timeout = std::chrono::milliseconds(300);
+    options.connect_timeout = std::chrono::seconds(10);
+    options.request_timeout = std::chrono::seconds(20);
     options.retries = 3;
     options.retry_timeout = std::chrono::seconds(20);
     options.part_bytes = 1000;
