@@ -8,6 +8,7 @@ from faults import length
 ROWS = 4_000
 PART_BYTES = 65_536
 RETRIES = 4
+STALLED_MS = "1000"  # then an answer that stalls is given up
 
 
 @pytest.fixture
@@ -17,14 +18,19 @@ def between(servers):
     servers.environment.update(
         AWS_ENDPOINT_URL=f"http://127.0.0.1:{made.port}",
         DATAFLOW_S3_PART_BYTES=str(PART_BYTES),
-        DATAFLOW_S3_REQUEST_TIMEOUT_MS="500",
         DATAFLOW_S3_RETRIES=str(RETRIES),
     )
     yield made
     made.close()
 
 
-def check(servers, figures, texts, **facts):
+def give_up_early(servers, kind):
+    """Only where answers stall: elsewhere one that is late on a busy machine is not to be asked for again."""
+    if kind in ("stalled", "mixed"):
+        servers.environment["DATAFLOW_S3_REQUEST_TIMEOUT_MS"] = STALLED_MS
+
+
+def check(servers, figures, texts):
     """Undisturbed, the next run completes the table, and the one after it writes nothing."""
     figures.run(servers.job())
     figures.compare(servers.table(), harness.rows_of(*texts))
@@ -53,6 +59,7 @@ TRANSIENT = {
 @pytest.mark.parametrize("kind", [*TRANSIENT, "mixed"])
 def test_a_fault_that_passes_is_retried(servers, between, rng, figures, kind):
     """A third of all ranges (a tenth where they stall), and the first listing, are disturbed; the same range asked again passes."""
+    give_up_early(servers, kind)
     for _ in range(length(1, 15)):
         servers.truncate()
         texts = harness.catalogue(ROWS, seed=rng.randrange(1000))
@@ -106,6 +113,7 @@ def test_cut_at_every_tenth_of_an_object(servers, between, figures):
 @pytest.mark.parametrize("kind", TRANSIENT)
 def test_a_fault_that_stays_ends_with_4_and_the_name(servers, between, rng, figures, kind):
     """From a random range on, one object cannot be read: no line of it is taken for another, the other objects are loaded."""
+    give_up_early(servers, kind)
     texts = harness.catalogue(ROWS, seed=rng.randrange(1000))
     expected = harness.rows_of(*texts)
     bad = rng.randrange(len(texts))
