@@ -67,15 +67,26 @@ constexpr auto kStaleAfter = std::chrono::minutes(1);
   return options;
 }
 
+// How the folders of this process begin. Its number alone will not do: in a container every run is
+// process 1, and would take those of killed ones for its own.
+const std::string& beginning_of_ours() {
+  static const std::string beginning = [] {
+    std::random_device random;
+    return std::string(kPrefix) + std::to_string(::getpid()) + "-" + std::to_string(random()) +
+           std::to_string(random()) + ".";
+  }();
+  return beginning;
+}
+
 // Removes the folders of runs that were killed: those that nobody holds locked.
 void remove_stale(const fs::path& directory) {
-  const std::string ours = std::string(kPrefix) + std::to_string(::getpid()) + ".";
   std::error_code error;
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;
-    if (name.starts_with(ours)) continue;  // looking at our own lock would release it
+    if (name.starts_with(beginning_of_ours()))
+      continue;  // looking at our own lock would release it
     const auto made = fs::last_write_time(entry->path() / "LOCK", error);
     if (error || fs::file_time_type::clock::now() - made < kStaleAfter) {
       error.clear();
@@ -130,8 +141,7 @@ Result<std::unique_ptr<Occurrences>> Occurrences::create(const std::string& dire
   const fs::path parent = absolute_path(where);
   remove_stale(parent);
   std::random_device random;
-  const std::string name = std::string(kPrefix) + std::to_string(::getpid()) + "." +
-                           std::to_string(random()) + std::string(kSuffix);
+  const std::string name = beginning_of_ours() + std::to_string(random()) + std::string(kSuffix);
   std::unique_ptr<Occurrences> made(new Occurrences((parent / name).string()));
   ::rocksdb::DB* db = nullptr;
   const auto status = ::rocksdb::DB::Open(tuned(), made->path_, &db);

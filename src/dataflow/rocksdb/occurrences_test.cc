@@ -3,6 +3,7 @@
 #include "dataflow/rocksdb/occurrences.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -135,6 +136,8 @@ TEST(Occurrences, RemovesWhatAKilledRunLeftAndNothingElse) {
                         fs::file_time_type::clock::now() - std::chrono::hours(1));
   };
   age("dataflow-run.999999999.1.part");
+  const std::string same_pid = "dataflow-run." + std::to_string(::getpid()) + ".1.part";
+  age(same_pid);  // in a container each run is process 1
   age("dataflow-run.999999999.1.kept");
   age("something.part");
   fs::create_directory(dir / "dataflow-run.999999998.1.part");
@@ -142,6 +145,7 @@ TEST(Occurrences, RemovesWhatAKilledRunLeftAndNothingElse) {
   const auto occurrences = Occurrences::create(dir.path());
   ASSERT_TRUE(occurrences);
   EXPECT_FALSE(fs::exists(dir / "dataflow-run.999999999.1.part"));
+  EXPECT_FALSE(fs::exists(dir / same_pid));
   EXPECT_TRUE(fs::exists(dir / "dataflow-run.999999999.1.kept"));
   EXPECT_TRUE(fs::exists(dir / "something.part"));
   EXPECT_TRUE(fs::exists(dir / "dataflow-run.999999998.1.part"));
