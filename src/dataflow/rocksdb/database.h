@@ -43,7 +43,8 @@ struct Options {
   // Whether every write waits until the disk has it.
   bool sync = false;
   // For a dry run: nothing on the disk is changed. Where there is no database, it is as if there
-  // were an empty one.
+  // were an empty one. Another process may write to it meanwhile: what that had acknowledged before
+  // open() is there, what comes later is not seen.
   bool read_only = false;
   // Rows that were written and are not yet in a table, at most.
   std::size_t write_buffer_bytes = kDefaultWriteBufferBytes;
@@ -104,6 +105,8 @@ class Database {
   explicit Database(Options options);
   Result<void> open_files();
   Result<void> open_files_for_reading();
+  Result<void> open_imagined();
+  void close_files();
   Result<void> begin_session();
   Result<void> note_session(const std::string& boot);
   Result<void> end_session();

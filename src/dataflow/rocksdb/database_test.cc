@@ -17,6 +17,7 @@
 
 #include "dataflow/mock/no_more_files.h"
 #include "dataflow/rocksdb/meta.h"
+#include "dataflow/rocksdb/product_codec.h"
 #include "dataflow/rocksdb/test_support.h"
 
 namespace dataflow::rocksdb {
@@ -367,6 +368,30 @@ TEST(Database, OpenedForADryRunWhereNoneIsItIsEmptyAndNotMade) {
         (*database)->db().Get({}, (*database)->family(Family::kRows), "k", &value).IsNotFound());
   }
   EXPECT_TRUE(files_of(dir.path()).empty());
+}
+
+// While tables are written and merged, and logs deleted, by a writer in a hurry.
+TEST(Database, OpenedForADryRunBesideARunningJobItHasAllThatWasAcknowledgedBefore) {
+  const TempDir dir;
+  Options options = at(dir / "db");
+  options.read_only = true;
+  Peer job({"--write-buffer", std::to_string(1 << 18)});
+  ASSERT_EQ(job.ask("open " + options.path), "ok open");
+  job.send("stream 1 40000 100 1");
+  for (std::string answer; (answer = job.receive()) != "ok end";) {
+    ASSERT_TRUE(answer.starts_with("ok ")) << answer;
+    const auto acknowledged = std::stol(answer.substr(3));
+    if (acknowledged % 1'000 != 0) continue;
+    const auto database = Database::open(options);
+    ASSERT_TRUE(database) << acknowledged << ": " << database.error().describe();
+    std::string row;
+    auto& db = (*database)->db();
+    auto* products = (*database)->family(Family::kProducts);
+    for (ProductId id = acknowledged; id > 0; id -= 97) {
+      ASSERT_TRUE(db.Get({}, products, ProductKey(id).view(), &row).ok())
+          << id << " of " << acknowledged;
+    }
+  }
 }
 
 TEST(Database, SyncedItNeedsNoOrderlyEnd) {

@@ -124,6 +124,23 @@ std::string folder_identity(const std::string& path) {
          first_line(path + "/IDENTITY");
 }
 
+std::vector<std::string> files_in(const std::string& path) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(path, error), end; !error && entry != end;
+       entry.increment(error)) {
+    files.push_back(entry->path().filename().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<std::string> logs_in(const std::string& path) {
+  auto files = files_in(path);
+  std::erase_if(files, [](const std::string& name) { return !name.ends_with(".log"); });
+  return files;
+}
+
 std::string boot_identity() {
   std::string identity = first_line("/proc/sys/kernel/random/boot_id");
   // Where the system has none, no two sessions are known to have had one boot in common.

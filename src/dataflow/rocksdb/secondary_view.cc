@@ -3,7 +3,6 @@
 #include <rocksdb/db.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 #include <utility>
 
@@ -20,19 +19,6 @@ constexpr int kOpenAttempts = 5;
 
 // kMeta and kProducts.
 constexpr std::size_t kFollowedFamilies = 2;
-
-// The names of the logs in the folder, sorted.
-std::vector<std::string> logs_in(const std::string& path) {
-  std::vector<std::string> logs;
-  std::error_code error;
-  namespace fs = std::filesystem;
-  for (fs::directory_iterator entry(path, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (entry->path().extension() == ".log") logs.push_back(entry->path().filename().string());
-  }
-  std::sort(logs.begin(), logs.end());
-  return logs;
-}
 
 // The number of the last table made, which says whether there are others. 0 where there is none.
 // (RocksDB's number for the version of a family also changes where nothing has.)
