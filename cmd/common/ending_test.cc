@@ -62,10 +62,9 @@ TEST_F(Ending, WithoutMemoryOrAThreadSaysWhatToAllow) {
 
 TEST_F(Ending, WithoutADescriptorSaysWhichLimitToRaise) {
   constexpr const char* kOpenFiles = "cannot go on: .*more open files .ulimit -n.*; do this";
-  EXPECT_EXIT(end_by([] {
-                throw std::system_error(std::make_error_code(std::errc::too_many_files_open));
-              }),
-              ExitedWithCode(kCode), kOpenFiles);
+  EXPECT_EXIT(
+      end_by([] { throw std::system_error(std::make_error_code(std::errc::too_many_files_open)); }),
+      ExitedWithCode(kCode), kOpenFiles);
   EXPECT_EXIT(end_by([] {
                 throw boost::system::system_error(boost::system::errc::make_error_code(
                     boost::system::errc::too_many_files_open_in_system));
