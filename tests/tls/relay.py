@@ -26,10 +26,10 @@ def pump(ends):
 
 
 @contextlib.contextmanager
-def relay(target, host="127.0.0.1", context=None, onward=None):
-    """Yields the port on `host` behind which `target` (host, port) is. With a context, clients speak TLS to the relay;
+def relay(target, host="127.0.0.1", port=0, context=None, onward=None):
+    """Yields the port on `host` (0: any) behind which `target` (host, port) is. With a context, clients speak TLS to the relay;
     with `onward`, the relay speaks TLS to the target."""
-    listener = socket.create_server((host, 0))
+    listener = socket.create_server((host, port))
 
     def serve(client):
         with contextlib.suppress(OSError), client:

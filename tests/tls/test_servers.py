@@ -149,14 +149,14 @@ def test_a_node_under_another_name_is_not_believed(everything, tls_servers):
     provision(everything)
     only_cassandra(everything)
     (everything.folder / "a.jsonl").write_text(harness.line(1, "one"))
-    with relay.relay(("127.0.0.1", tls_servers.cassandra_port), host="127.0.0.4") as port:
+    port = tls_servers.cassandra_port  # the relay's as well: the node says its address, and the port is taken to be the same
+    with relay.relay(("127.0.0.1", port), host="127.0.0.4", port=port):
         everything.environment.update(DATAFLOW_CASSANDRA_HOST="127.0.0.4", DATAFLOW_CASSANDRA_PORT=str(port))
         run = everything.job("a.jsonl", code=4)
         assert "its certificate is for another name" in run.err and "set cassandra.tls_name" in run.err, run.err
         # A name that the certificate does carry is one that was meant.
         everything.environment["DATAFLOW_CASSANDRA_TLS_NAME"] = "localhost"
-        run = everything.job("-no-cache", "a.jsonl", code=None)
-        assert "another name" not in run.err, run.err
+        assert everything.job("-no-cache", "a.jsonl", code=0).written == 1
         everything.environment["DATAFLOW_CASSANDRA_TLS_NAME"] = "not.localhost"
         assert "its certificate is for another name" in everything.job("a.jsonl", code=4).err
 
