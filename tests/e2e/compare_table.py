@@ -32,7 +32,7 @@ def read_table(keyspace):
 
 def count_differences(actual, expected):
     missing, extra = expected.keys() - actual.keys(), actual.keys() - expected.keys()
-    different = [key for key in expected.keys() & actual.keys() if actual[key] != expected[key]]
+    different = [key for key in expected.keys() & actual.keys() if not harness.same(actual[key], expected[key])]
     print(f"{len(expected)} rows expected, {len(actual)} in the table: {len(missing)} missing, {len(extra)} too many, {len(different)} differ")
     for key in (sorted(missing) + sorted(extra) + sorted(different))[:5]:
         print(f"  id {key}: expected {expected.get(key)}, found {actual.get(key)}")
@@ -44,7 +44,7 @@ def count_wrong_answers(address, expected, sample):
     wrong = []
     for key in keys:
         status, _, body = harness.get(address, f"/product/{key}")
-        if status != 200 or json.loads(body) != expected[key]:
+        if status != 200 or not harness.same(json.loads(body), expected[key]):
             wrong.append(key)
     print(f"{len(keys)} products fetched through the service, {len(wrong)} differ {wrong[:5] or ''}")
     return len(wrong)
