@@ -44,13 +44,13 @@ state=$(realpath -m "${DATAFLOW_SERVERS_DIR:-$root/build/servers}")
 
 probe() { "$python" "$root/scripts/lib/probe.py" "$@" 2>/dev/null; }
 
-# choose_port BASE HOST...: one that is free now. Two state folders begin their search at different ports, so that two
-# sets of servers started at the same time do not choose the same.
+# choose_port BASE HOST...: one that is free now, and that no other scripts/servers.sh has chosen whose server does not listen
+# yet. Two state folders begin their search at different ports, so that they seldom meet.
 choose_port() {
   local base=$1 offset
   shift
   offset=$(($(cksum <<<"$state" | cut -d' ' -f1) % 400))
-  "$python" "$root/scripts/lib/probe.py" port $((base + offset)) "$@" || die "cannot choose a port"
+  "$python" "$root/scripts/lib/probe.py" port $((base + offset)) $$ "$@" || die "cannot choose a port"
 }
 
 # record SERVICE KEY VALUE, recorded SERVICE KEY [DEFAULT]: what a later call must know.

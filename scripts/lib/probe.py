@@ -1,15 +1,21 @@
 """Asks the network what a shell cannot ask. Used by servers.sh; needs nothing but Python's own library.
 
-probe.py port BASE HOST...      prints the first port from BASE that can be bound on every HOST
+probe.py port BASE OWNER HOST...  prints the first port from BASE that can be bound on every HOST, and keeps it from others who
+                                ask so as long as the process OWNER runs: until its server listens
 probe.py free PORT HOST...      succeeds when PORT can be bound on every HOST
 probe.py redis HOST PORT        succeeds when a Redis answers PING
 probe.py cql HOST PORT PEERS    succeeds when a Cassandra answers a query and knows PEERS other nodes, or asks who we are
 probe.py --tls CA CERT KEY USER PASS ...   the same over TLS, after a login
 """
+import fcntl
+import json
+import os
+import pathlib
 import socket
 import ssl
 import struct
 import sys
+import tempfile
 
 TIMEOUT_S = 5
 PORTS_TRIED = 200
@@ -44,9 +50,35 @@ def can_bind(host, port):
             return False
 
 
-def free_port(base, hosts):
+def born(pid):
+    """When a process was started; None where there is none. A number used again is another process."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return None
+
+
+def reserved_port(base, owner, hosts):
+    """Two who choose at the same time find the same ports free: what one has chosen stands in a file until it has ended."""
+    path = pathlib.Path(tempfile.gettempdir()) / f"dataflow-ports-{os.getuid()}.json"
+    with open(path, "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        try:
+            known = json.loads(file.read() or "{}")
+        except ValueError:  # whoever wrote it was killed
+            known = {}
+        taken = {port: by for port, by in known.items() if born(by[0]) == by[1]}
+        port = free_port(base, hosts, taken)
+        taken[str(port)] = [owner, born(owner)]
+        file.truncate(0)
+        file.write(json.dumps(taken))
+    return port
+
+
+def free_port(base, hosts, taken):
     for port in range(base, base + PORTS_TRIED):
-        if all(can_bind(host, port) for host in hosts):
+        if str(port) not in taken and all(can_bind(host, port) for host in hosts):
             return port
     raise OSError(f"no free port from {base} to {base + PORTS_TRIED - 1} on {' '.join(hosts)}")
 
@@ -110,7 +142,7 @@ def main(command, *arguments):
         access = Access(*arguments[:5])
         command, *arguments = arguments[5:]
     if command == "port":
-        print(free_port(int(arguments[0]), arguments[1:]))
+        print(reserved_port(int(arguments[0]), int(arguments[1]), arguments[2:]))
         return True
     if command == "free":
         return all(can_bind(host, int(arguments[0])) for host in arguments[1:])
