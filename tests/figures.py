@@ -7,3 +7,10 @@ def tell(*words):
     if path:
         with open(path, "a", encoding="utf-8") as file:
             print(*words, file=file)
+
+
+def tell_skipped(terminalreporter):
+    """For pytest_terminal_summary: to ctest, and so in the sum of scripts/test.sh, what was skipped has passed."""
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        tell(f"NOT RUN: {report.nodeid}: {reason}")

@@ -8,8 +8,14 @@ import uuid
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+HERE = pathlib.Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+import figures  # noqa: E402
 import harness  # noqa: E402
+
+
+def pytest_terminal_summary(terminalreporter):
+    figures.tell_skipped(terminalreporter)
 
 
 @pytest.fixture

@@ -58,3 +58,4 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.write_line(f"DATAFLOW_FAULT_SEED={faults.SEED}")
     for made in config.stash[ALL]:
         terminalreporter.write_line(made.line())
+    figures.tell_skipped(terminalreporter)

@@ -12,6 +12,10 @@ import figures  # noqa: E402
 import harness  # noqa: E402
 
 
+def pytest_terminal_summary(terminalreporter):
+    figures.tell_skipped(terminalreporter)
+
+
 @pytest.fixture
 def embedded(tmp_path):
     """The job and the service with everything embedded, in a folder of the test's own."""

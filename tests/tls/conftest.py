@@ -14,6 +14,7 @@ import secure  # noqa: E402
 
 def pytest_terminal_summary(terminalreporter):
     figures.tell(f"tls: {len(terminalreporter.stats.get('passed', []))} tests passed")
+    figures.tell_skipped(terminalreporter)
 
 
 @pytest.fixture(scope="session")
