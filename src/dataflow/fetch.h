@@ -53,6 +53,9 @@ class Reader {
   // and only when the whole object was delivered. kConflict: the object is not any more the version
   // that was opened; nothing read after that belongs to it. kNotFound: it was deleted meanwhile.
   virtual Task<Result<std::size_t>> read(std::span<char> buffer) = 0;
+  // What the bytes are compressed with where the source knows it ("gzip", "zstd"; S3's
+  // Content-Encoding), and not only the object's name; else empty.
+  virtual std::string_view coding() const { return {}; }
 };
 
 class Fetch {

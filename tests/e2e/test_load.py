@@ -1,4 +1,5 @@
 """Goal: from S3 to Cassandra with Redis: loaded once, then only what changed, and served value for value."""
+import gzip
 import json
 import random
 
@@ -76,3 +77,13 @@ def test_unreachable_store_is_said(servers):
     servers.environment["DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS"] = "0"
     run = servers.job(code=4)
     assert servers.environment["DATAFLOW_CASSANDRA_PORT"] in run.err
+
+
+def test_objects_stored_with_a_content_encoding(servers):
+    """As S3 keeps what uploads to websites and pipelines say: the key has no .gz, or has it as well."""
+    packed = {key: gzip.compress(harness.line(key, f"product {key}").encode()) for key in (1, 2)}
+    servers.s3.put_object(Bucket=servers.bucket, Key="products-1.jsonl", Body=packed[1], ContentEncoding="gzip")
+    servers.s3.put_object(Bucket=servers.bucket, Key="products-2.jsonl.gz", Body=packed[2], ContentEncoding="gzip")
+    run = servers.job(f"s3://{servers.bucket}/products-")
+    assert (run.files, run.new, run.rejected) == (2, 2, 0), run.err
+    harness.assert_same_table(servers.table(), harness.rows_of(*(harness.line(key, f"product {key}") for key in (1, 2))))

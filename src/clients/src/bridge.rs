@@ -28,7 +28,7 @@ pub mod ffi {
     }
 
     /// What a call brought: values one after another in `bytes`, their lengths in `lengths`
-    /// (-1: null, -2: no such row), and a number whose meaning the call defines.
+    /// (-1: null, -2: no such row), and a number and a word whose meaning the call defines.
     #[derive(Debug)]
     struct Reply {
         status: Status,
@@ -39,6 +39,7 @@ pub mod ffi {
         bytes: Vec<u8>,
         lengths: Vec<i32>,
         number: i64,
+        word: String,
     }
 
     /// Files in PEM.
@@ -179,7 +180,8 @@ pub mod ffi {
         /// The same three values for one object.
         fn head(self: &S3, key: &str, done: UniquePtr<Completion>);
         /// `length` bytes from `offset`, only if the ETag is still `if_match` (empty: any): Conflict otherwise.
-        /// Unavailable where fewer bytes came. `number`: the size of the whole object.
+        /// Unavailable where fewer bytes came. `number`: the size of the whole object; `word`: what its Content-Encoding
+        /// says that it is compressed with ("gzip", "zstd"), else empty.
         fn get(
             self: &S3,
             key: &str,
@@ -207,6 +209,7 @@ impl Reply {
             bytes: Vec::new(),
             lengths: Vec::new(),
             number: 0,
+            word: String::new(),
         }
     }
 

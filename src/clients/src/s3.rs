@@ -19,7 +19,7 @@ use futures::StreamExt;
 use http::header::{CONTENT_LENGTH, ETAG, IF_MATCH, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
 
-use self::answer::{content_range, page_of, quoted, Failure};
+use self::answer::{coding_of, content_range, page_of, quoted, Failure};
 use self::connection::Connection;
 use crate::bridge::{spawn, Done, IntoReply, Reply, S3Options};
 
@@ -123,7 +123,7 @@ async fn head(shared: Shared, key: String) -> Result<Reply, Failure> {
     Ok(reply)
 }
 
-/// `number`: the size of the whole object.
+/// `number`: the size of the whole object; `word`: its coding.
 async fn get(
     shared: Shared,
     key: String,
@@ -158,6 +158,7 @@ async fn get(
 
     let mut reply = Reply::ok();
     reply.number = size as i64;
+    reply.word = coding_of(response.headers(), &about)?.to_owned();
     reply.bytes.reserve_exact(length as usize);
     let mut chunks = response.into_body().bytes_stream();
     while let Some(chunk) = chunks.next().await {

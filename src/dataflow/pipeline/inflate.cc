@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t kInputBytes = 128 * 1024;
 
+constexpr std::string_view kGzip = "gzip";
+constexpr std::string_view kZstd = "zstd";
+
 // Lines are handed on in blocks: what a block has gathered when the object cannot be read on is
 // dropped.
 constexpr std::string_view kNotLoaded =
@@ -169,21 +172,34 @@ class ZstdReader final : public InflatingReader {
   ZSTD_DStream* stream_;
 };
 
+std::string_view coding_of(std::string_view name) {
+  if (ends_with(name, ".gz")) return kGzip;
+  if (ends_with(name, ".zst")) return kZstd;
+  return {};
+}
+
+std::unique_ptr<Reader> decoded(std::unique_ptr<Reader> reader, std::string_view coding,
+                                std::string_view name, std::uint64_t max_bytes) {
+  if (coding == kGzip) return std::make_unique<GzipReader>(std::move(reader), name, max_bytes);
+  if (coding == kZstd) return std::make_unique<ZstdReader>(std::move(reader), name, max_bytes);
+  return reader;
+}
+
 }  // namespace
 
-bool is_compressed(std::string_view name) {
-  return ends_with(name, ".gz") || ends_with(name, ".zst");
+bool is_compressed(const Reader& reader, std::string_view name) {
+  return !reader.coding().empty() || !coding_of(name).empty();
 }
 
 std::unique_ptr<Reader> inflate(std::unique_ptr<Reader> reader, std::string_view name,
                                 std::uint64_t max_bytes) {
-  if (ends_with(name, ".gz")) {
-    return std::make_unique<GzipReader>(std::move(reader), name, max_bytes);
+  const std::string_view by_name = coding_of(name);
+  const std::string by_source(reader->coding());
+  if (by_source != by_name) {
+    const std::string shown = std::string(name) + " (Content-Encoding " + by_source + ")";
+    reader = decoded(std::move(reader), by_source, shown, max_bytes);
   }
-  if (ends_with(name, ".zst")) {
-    return std::make_unique<ZstdReader>(std::move(reader), name, max_bytes);
-  }
-  return reader;
+  return decoded(std::move(reader), by_name, name, max_bytes);
 }
 
 }  // namespace dataflow::pipeline

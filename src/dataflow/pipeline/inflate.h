@@ -15,14 +15,15 @@ namespace dataflow::pipeline {
 // while open.
 inline constexpr int kMaxZstdWindowLog = 24;
 
-// Whether the object's name ends in .gz or .zst, in any case.
-bool is_compressed(std::string_view name);
+// Whether the object's name ends in .gz or .zst, in any case, or its reader knows of a coding.
+bool is_compressed(const Reader& reader, std::string_view name);
 
-// The decompressed bytes of `reader`, judged by the name: .gz (also several members, also with
-// zeros behind the last one), .zst (also several frames), in any case; anything else is returned as
-// it is. Its read() gives kInvalid for a stream that is damaged, ends early or would become more
-// than `max_bytes` (a few bytes can stand for as many as somebody likes): what was read before is
-// then only a part of the object.
+// The decompressed bytes of `reader`, judged by its coding and by the name: gzip or .gz (also
+// several members, also with zeros behind the last one), zstd or .zst (also several frames); the
+// case does not matter, anything else is returned as it is. Where coding and name say the same, the
+// bytes are compressed once. Its read() gives kInvalid for a stream that is damaged, ends early or
+// would become more than `max_bytes` (a few bytes can stand for as many as somebody likes): what
+// was read before is then only a part of the object.
 std::unique_ptr<Reader> inflate(
     std::unique_ptr<Reader> reader, std::string_view name,
     std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max());

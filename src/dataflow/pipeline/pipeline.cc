@@ -333,22 +333,23 @@ Task<Pipeline::Ending> Pipeline::read_attempt(std::shared_ptr<ObjectState> objec
     // mark.
     object->record_token = co_await cache_.begin_object(object->id);
   }
-  auto reader = co_await stop_.unless_stopped(object->listed.fetch->open(listed), object);
-  if (!reader) co_return Ending::kGivenUp;
-  if (!*reader) {
-    if (reader->error().code == ErrorCode::kConflict) co_return Ending::kChanged;
-    source_failed(*object, std::move(reader->error()));
+  auto opened = co_await stop_.unless_stopped(object->listed.fetch->open(listed), object);
+  if (!opened) co_return Ending::kGivenUp;
+  if (!*opened) {
+    if (opened->error().code == ErrorCode::kConflict) co_return Ending::kChanged;
+    source_failed(*object, std::move(opened->error()));
     co_return Ending::kGivenUp;
   }
+  std::unique_ptr<Reader> reader = std::move(**opened);
   SplitterOptions split;
   split.block_bytes = options_.block_bytes;
   split.max_line_bytes = options_.max_line_bytes;
   split.eager = !listed.size;
-  if (listed.size && !is_compressed(listed.name)) {
+  if (listed.size && !is_compressed(*reader, listed.name)) {
     split.expected_bytes = static_cast<std::size_t>(*listed.size);
   }
   auto splitter = std::make_shared<Splitter>(
-      inflate(std::move(**reader), listed.name, options_.max_inflated_bytes), split);
+      inflate(std::move(reader), listed.name, options_.max_inflated_bytes), split);
   TaskGroup blocks(executor_);
   const Ending ending = co_await read_blocks(object, std::move(splitter), blocks);
   co_await blocks.wait();

@@ -7,7 +7,8 @@
 //   begins with it. With a "/" at the end it is always a prefix. A folder that has nothing but
 //   its marker (an empty object with "/" at the end, which is never an object here) is an empty
 //   listing;
-// - "/pattern": a key with *, ? or [ (see pattern.h). A key that is literally there wins, and with a
+// - "/pattern": a key with *, ? or [ (see pattern.h). A key that is literally there wins, and with
+// a
 //   "/" at the end a folder that is.
 //
 // An object's version is its ETag and size; empty where the store gives no (strong) ETag. Keys

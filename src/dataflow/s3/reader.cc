@@ -22,7 +22,9 @@ RangeReader::RangeReader(std::shared_ptr<const Client> client, std::shared_ptr<B
 Task<Result<void>> RangeReader::open() {
   auto begun = begin_parts();
   if (!begun) co_return begun;
-  co_return co_await await_front();
+  auto there = co_await await_front();
+  if (there) coding_ = std::string(parts_.front().reply->word);
+  co_return there;
 }
 
 Task<Result<std::size_t>> RangeReader::read(std::span<char> buffer) {

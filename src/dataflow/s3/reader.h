@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "dataflow/fetch.h"
 #include "dataflow/s3/client.h"
@@ -26,6 +27,7 @@ class RangeReader final : public dataflow::Reader {
   Task<Result<void>> open();
 
   Task<Result<std::size_t>> read(std::span<char> buffer) override;
+  std::string_view coding() const override { return coding_; }
 
  private:
   struct Part {
@@ -46,6 +48,7 @@ class RangeReader final : public dataflow::Reader {
   const std::uint64_t size_;
   std::uint64_t begun_ = 0;      // bytes asked for
   std::uint64_t delivered_ = 0;  // bytes given to the caller
+  std::string coding_;           // known once it is open
   std::deque<Part> parts_;
   std::optional<Error> failed_;
 };

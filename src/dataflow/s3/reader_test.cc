@@ -7,6 +7,8 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "dataflow/s3/fetch_testing.h"
@@ -14,6 +16,7 @@
 namespace dataflow::s3 {
 namespace {
 
+using testing::HasSubstr;
 using namespace testing_support;
 using namespace std::chrono_literals;
 
@@ -158,6 +161,46 @@ TEST_F(ReaderTest, AReaderMayGoWithRangesUnderWay) {
   }
   change.notify_all();
   EXPECT_TRUE(eventually([&] { return fetch->buffered_bytes() == 0; }));
+}
+
+// Which says what the bytes are compressed with, whatever else it was given.
+TEST_F(ReaderTest, TheContentEncodingIsTheCoding) {
+  std::mutex mutex;
+  std::string encoding;
+  CannedServer server([&](const Request& request) {
+    Answer reply = object_answer(request, "abc", kEtag);
+    const std::scoped_lock lock(mutex);
+    reply.bytes.insert(reply.bytes.find("\r\n") + 2, "Content-Encoding: " + encoding + "\r\n");
+    return reply;
+  });
+  FetchService fetch(options_for(server.url()));
+  const auto opened = [&](const std::string& stored_with) {
+    {
+      const std::scoped_lock lock(mutex);
+      encoding = stored_with;
+    }
+    return run(fetch.open(object(3)));
+  };
+  for (const auto& [stored_with, coding] :
+       std::vector<std::pair<std::string, std::string>>{{"gzip", "gzip"},
+                                                        {"X-GZIP", "gzip"},
+                                                        {"aws-chunked,gzip", "gzip"},
+                                                        {"zstd", "zstd"},
+                                                        {"aws-chunked", ""},
+                                                        {"identity", ""},
+                                                        {"utf-8", ""},
+                                                        {"", ""}}) {
+    const auto reader = opened(stored_with);
+    ASSERT_TRUE(reader.has_value()) << stored_with << ": " << reader.error().describe();
+    EXPECT_EQ((*reader)->coding(), coding) << stored_with;
+    EXPECT_EQ(read_all(**reader).value(), "abc");
+  }
+  for (const std::string unreadable : {"br", "gzip, gzip", "gzip, deflate"}) {
+    const auto reader = opened(unreadable);
+    ASSERT_FALSE(reader.has_value()) << unreadable;
+    EXPECT_EQ(reader.error().code, ErrorCode::kInvalid);
+    EXPECT_THAT(reader.error().message, HasSubstr("Content-Encoding " + unreadable));
+  }
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 //! What S3 answers: pages, ranges, and the one place where its errors become ours.
 
 use futures::StreamExt;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, LOCATION};
-use http::StatusCode;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, LOCATION};
+use http::{HeaderMap, StatusCode};
 use object_store::client::{HttpError, HttpResponse};
 use serde::Deserialize;
 
@@ -268,6 +268,32 @@ pub fn quoted(etag: &str) -> String {
         true => String::new(),
         false => format!("\"{bare}\""),
     }
+}
+
+/// What an object's bytes are compressed with by its Content-Encoding: "gzip", "zstd" or, where that says nothing of
+/// it, "". (S3 keeps whatever it was given: "aws-chunked", "utf-8".)
+pub fn coding_of(headers: &HeaderMap, about: &str) -> Result<&'static str, Failure> {
+    let values: Vec<_> =
+        headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok()).collect();
+    let said = values.join(", ");
+    let (mut coding, mut unknown) = ("", false);
+    for word in said.split(',') {
+        let next = match word.trim().to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => "gzip",
+            "zstd" => "zstd",
+            "br" | "compress" | "x-compress" | "deflate" | "dcb" | "dcz" => "unknown",
+            _ => continue,
+        };
+        unknown |= next == "unknown" || !coding.is_empty();
+        coding = next;
+    }
+    if !unknown {
+        return Ok(coding);
+    }
+    let message = format!(
+        "{about} has Content-Encoding {said}, which cannot be read: store it with gzip or zstd, or without any"
+    );
+    Err(Failure::invalid(message, ""))
 }
 
 /// First byte, end (not included) and the whole object's size.
