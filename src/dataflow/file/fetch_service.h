@@ -5,8 +5,8 @@
 //   files in it and below it whose names end in .jsonl, .ndjson or .json, also with .gz or .zst
 //   behind, and do not begin with a dot (nor do their folders'). A file with FILE.reasons beside it
 //   is what a run rejected: it is read when it is named itself. Links are followed, a folder is
-//   entered once. A link to nowhere with such a name, or one that a pattern matches, is an error, as
-//   is a folder that may not be read: none is left out in silence.
+//   entered once. A link to nowhere with such a name, or one that a pattern matches, is an error,
+//   as is a folder that may not be read: none is left out in silence.
 // - A pattern with *, ? or [...] (glob(7); a backslash takes the next character as it is) or with
 //   ** as a whole part between slashes (any folders, also none): every file that it matches. A
 //   folder that it matches stands for what is in it, unless the pattern has a **. Names with a dot
