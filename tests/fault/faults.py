@@ -130,10 +130,11 @@ def limited(which, value):
 
 
 def resources(pid):
-    """MiB of memory, descriptors and threads of a process, now."""
+    """MiB of memory and of what RLIMIT_DATA counts, descriptors and threads of a process, now."""
     proc = pathlib.Path(f"/proc/{pid}")
-    rss = re.search(r"VmRSS:\s+(\d+)", (proc / "status").read_text()).group(1)
-    return {"MiB": int(rss) / 1024, "descriptors": len(os.listdir(proc / "fd")), "threads": len(os.listdir(proc / "task"))}
+    status = (proc / "status").read_text()
+    memory, data = (int(re.search(rf"{name}:\s+(\d+)", status).group(1)) / 1024 for name in ("VmRSS", "VmData"))
+    return {"MiB": memory, "MiB of data": data, "descriptors": len(os.listdir(proc / "fd")), "threads": len(os.listdir(proc / "task"))}
 
 
 def peak_mib(process):
