@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "dataflow/rocksdb/folder.h"
 #include "dataflow/rocksdb/meta.h"
 #include "dataflow/rocksdb/tuning.h"
 
@@ -56,17 +55,18 @@ std::string family_with_rows(const std::string& path, const std::vector<std::str
 
 }  // namespace
 
-Result<void> check_contents(const std::string& path) {
+Result<Contents> contents_of(const std::string& path) {
   std::error_code error;
-  if (!std::filesystem::exists(path + "/CURRENT", error)) return {};
+  if (!std::filesystem::exists(path + "/CURRENT", error)) return Contents::kNothing;
   std::vector<std::string> names;
-  if (!::rocksdb::DB::ListColumnFamilies(reader_options(), path, &names).ok()) return {};
+  const auto status = ::rocksdb::DB::ListColumnFamilies(reader_options(), path, &names);
+  if (!status.ok()) return Contents::kDatabase;
   const auto foreign = std::ranges::find_if_not(names, is_ours);
   if (foreign != names.end()) return not_ours(path, "it has a family " + *foreign);
-  if (names.size() == kFamilies) return {};
+  if (names.size() == kFamilies) return Contents::kDatabase;
   const std::string with_rows = family_with_rows(path, names);
   if (!with_rows.empty()) return not_ours(path, "rows of no format in its family " + with_rows);
-  return {};
+  return Contents::kNothing;
 }
 
 }  // namespace dataflow::rocksdb

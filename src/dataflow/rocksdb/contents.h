@@ -8,10 +8,13 @@
 
 namespace dataflow::rocksdb {
 
+enum class Contents {
+  kDatabase,  // with all families; or it cannot be read, and opening it says why
+  kNothing,   // no database yet, or one whose making was interrupted: not all families, and no row
+};
+
 // kInvalid where the folder holds a database that is not ours, or of a version of dataflow with
-// other families. One whose making was interrupted is ours: it has some of the families, and not a
-// row. Where it cannot be read it is not known to be another's: opening it says why. Writes nothing
-// and takes no lock.
-Result<void> check_contents(const std::string& path);
+// other families. Writes nothing and takes no lock.
+Result<Contents> contents_of(const std::string& path);
 
 }  // namespace dataflow::rocksdb

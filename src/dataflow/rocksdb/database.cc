@@ -9,7 +9,7 @@
 #include <random>
 #include <utility>
 
-#include "dataflow/rocksdb/contents.h"
+#include "dataflow/rocksdb/event_log.h"
 #include "dataflow/rocksdb/folder.h"
 #include "dataflow/rocksdb/meta.h"
 #include "dataflow/rocksdb/status.h"
@@ -60,16 +60,19 @@ Result<std::shared_ptr<Database>> Database::open(Options options) {
   if (auto checked = check_folder(database->path_); !checked) {
     return std::unexpected(checked.error());
   }
-  if (auto checked = check_contents(database->path_); !checked) {
-    return std::unexpected(checked.error());
+  const auto contents = contents_of(database->path_);
+  if (!contents) return std::unexpected(contents.error());
+  if (auto opened = database->open_files(*contents); !opened) {
+    return std::unexpected(opened.error());
   }
-  if (auto opened = database->open_files(); !opened) return std::unexpected(opened.error());
   if (auto begun = database->begin_session(); !begun) return std::unexpected(begun.error());
   return database;
 }
 
-Result<void> Database::open_files() {
-  if (options_.read_only) return open_files_for_reading();
+Result<void> Database::open_files(Contents contents) {
+  if (options_.read_only) {
+    return contents == Contents::kNothing ? open_imagined() : open_files_for_reading();
+  }
   ::rocksdb::DB* db = nullptr;
   const auto status = ::rocksdb::DB::Open(database_options(options_), path_,
                                           family_options(options_), &families_, &db);
@@ -80,7 +83,6 @@ Result<void> Database::open_files() {
 }
 
 Result<void> Database::open_files_for_reading() {
-  if (folder_identity(path_).empty()) return open_imagined();
   ::rocksdb::Status status;
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
     close_files();
@@ -106,6 +108,7 @@ Result<void> Database::open_imagined() {
   memory_.reset(::rocksdb::NewMemEnv(::rocksdb::Env::Default()));
   auto options = database_options(options_);
   options.env = memory_.get();
+  options.info_log = no_log();  // the other is on the disk
   ::rocksdb::DB* db = nullptr;
   const auto status =
       ::rocksdb::DB::Open(options, path_, family_options(options_), &families_, &db);

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "dataflow/error.h"
+#include "dataflow/rocksdb/contents.h"
 
 namespace rocksdb {
 class ColumnFamilyHandle;
@@ -103,7 +104,7 @@ class Database {
 
  private:
   explicit Database(Options options);
-  Result<void> open_files();
+  Result<void> open_files(Contents contents);
   Result<void> open_files_for_reading();
   Result<void> open_imagined();
   void close_files();

@@ -244,6 +244,7 @@ TEST(Database, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {
   for (const auto& families : kinds) {
     const TempDir dir;
     make_others_database(dir / "db", families);
+    if (families.empty()) fs::remove(dir / "db/IDENTITY");  // as LevelDB's, which has none
     const auto before = files_of(dir / "db");
     for (const bool read_only : {false, true}) {
       Options options = at(dir / "db");
@@ -274,6 +275,12 @@ TEST(Database, OneWhoseMakingWasInterruptedBecomesADatabase) {
       ASSERT_TRUE(db->DestroyColumnFamilyHandle(family).ok());
     }
     db.reset();
+    const auto before = files_of(dir / "db");
+    Options dry = at(dir / "db");
+    dry.read_only = true;
+    const auto imagined = Database::open(dry);
+    ASSERT_TRUE(imagined) << made << " families: " << imagined.error().describe();
+    EXPECT_EQ(files_of(dir / "db"), before);
     const auto database = Database::open(at(dir / "db"));
     ASSERT_TRUE(database) << made << " families: " << database.error().describe();
     EXPECT_EQ(*(*database)->read_meta(kFormatKey), kFormat);
