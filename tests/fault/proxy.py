@@ -1,6 +1,7 @@
 """Proxies between the programs and real servers: what passes are the real bytes, and a test's rule disturbs them.
 
-HttpProxy knows requests and answers (S3); TcpProxy only bytes (Cassandra, Redis). Threads, one or two a connection.
+HttpProxy knows requests and answers (S3), CqlProxy the frames of Cassandra; TcpProxy only bytes (Cassandra, Redis). Threads,
+one or two a connection.
 """
 import collections
 import contextlib
@@ -274,3 +275,88 @@ class TcpProxy:
         reset(self.listener)
         self.cut()
         self.thread.join()
+
+
+class CqlError:
+    """What a coordinator says instead of an answer (native protocol, version 4). `late`: the request reaches the node all the
+    same, and the error takes the place of what it answers."""
+
+    def __init__(self, code, message, details=b"", late=False):
+        text = message.encode()
+        self.body = struct.pack(">iH", code, len(text)) + text + details
+        self.late = late
+
+
+def short_bytes(body):
+    """What stands at the front, after its length in two bytes."""
+    return body[2 : 2 + int.from_bytes(body[:2], "big")]
+
+
+class CqlProxy(TcpProxy):
+    """Passes whole frames on; rule(opcode, statement) may return a CqlError for a request (the statement's text where one
+    that is prepared is executed alone, else ""). `seen` has how many errors were given ("refused") and how many of them
+    late ("late")."""
+
+    HEAD = struct.Struct(">BBhBI")  # version, flags, stream, opcode, length
+    VERSION, ERROR, RESULT, PREPARE, EXECUTE = 4, 0x00, 0x08, 0x09, 0x0A
+    PREPARED = struct.pack(">i", 4)  # a result that begins so is a statement's id
+
+    def __init__(self, upstream):
+        self.rule = None
+        self.preparing, self.statements = {}, {}  # texts: by (the client's connection, stream), by id
+        self.replaced = {}  # (the client's connection, stream): the error that takes the place of the answer
+        self.writing = collections.defaultdict(threading.Lock)  # to a client write its answers and its errors
+        super().__init__(upstream)
+
+    def pump(self, source, target, answers):
+        client = target if answers else source
+        try:
+            with source.makefile("rb") as frames:
+                while len(head := frames.read(self.HEAD.size)) == self.HEAD.size:
+                    version, _, stream, opcode, size = self.HEAD.unpack(head)
+                    body = frames.read(size)
+                    if answers:
+                        self.answer(client, stream, opcode, head, body)
+                    elif version != self.VERSION or not self.refuse(client, stream, opcode, body):
+                        target.sendall(head + body)
+        except OSError:
+            pass
+        finally:
+            with self.lock:
+                self.open -= {source, target}
+            reset(source)
+            reset(target)
+
+    def refuse(self, client, stream, opcode, body):
+        """True where the request has had its answer."""
+        with self.lock:
+            if opcode == self.PREPARE:
+                self.preparing[client, stream] = body[4:].decode()
+            statement = self.statements.get(short_bytes(body), "") if opcode == self.EXECUTE else ""
+            error = self.rule(opcode, statement) if self.rule else None
+            if error is None:
+                return False
+            self.seen["refused"] += 1
+            if error.late:
+                self.seen["late"] += 1
+                self.replaced[client, stream] = error
+                return False
+        self.write(client, self.error(stream, error))
+        return True
+
+    def answer(self, client, stream, opcode, head, body):
+        with self.lock:
+            text = self.preparing.pop((client, stream), None)
+            if text and opcode == self.RESULT and body.startswith(self.PREPARED):
+                self.statements[short_bytes(body[len(self.PREPARED) :])] = text
+            error = self.replaced.pop((client, stream), None)
+        self.write(client, self.error(stream, error) if error else head + body)
+
+    def error(self, stream, error):
+        return self.HEAD.pack(0x80 | self.VERSION, 0, stream, self.ERROR, len(error.body)) + error.body
+
+    def write(self, client, frame):
+        with self.lock:
+            writing = self.writing[client]
+        with writing:
+            client.sendall(frame)

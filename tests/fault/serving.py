@@ -34,8 +34,9 @@ class Service(harness.Service):
 
 
 class Answer:
-    def __init__(self, status, headers, body, began, seconds):
-        self.status, self.headers, self.body, self.began, self.seconds = status, headers, body, began, seconds
+    def __init__(self, key, status, headers, body, began, seconds):
+        self.key, self.status, self.headers, self.body = key, status, headers, body
+        self.began, self.seconds = began, seconds
 
 
 def ask(connection, key):
@@ -43,7 +44,7 @@ def ask(connection, key):
     connection.request("GET", f"/product/{key}")
     answer = connection.getresponse()
     body = answer.read()
-    return Answer(answer.status, dict(answer.getheaders()), body, began, time.monotonic() - began)
+    return Answer(key, answer.status, dict(answer.getheaders()), body, began, time.monotonic() - began)
 
 
 def check_unavailable(answer, deadline_s):
@@ -56,11 +57,12 @@ def check_unavailable(answer, deadline_s):
 
 class Crowd:
     """Connections that keep asking, each as soon as it has its answer (and `pause_s`), until end(). Answers are kept, without
-    the products in them, unless there would be too many (`keep`); statuses are counted."""
+    the products in them, unless there would be too many (`keep`); statuses are counted. With `rows` each answer is compared:
+    200 has the row of that id, 404 is said of ids that are not there."""
 
-    def __init__(self, address, keys, connections=CROWD, pause_s=0.02, keep=True):
-        self.address, self.keys, self.pause_s, self.keep = address, list(keys), pause_s, keep
-        self.answers, self.broken = [], []
+    def __init__(self, address, keys, connections=CROWD, pause_s=0.02, keep=True, rows=None):
+        self.address, self.keys, self.pause_s, self.keep, self.rows = address, list(keys), pause_s, keep, rows
+        self.answers, self.broken, self.wrong = [], [], []
         self.statuses, self.lock = collections.Counter(), threading.Lock()
         self.stop = threading.Event()
         self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(connections)]
@@ -78,6 +80,10 @@ class Crowd:
                 connection.close()
 
     def note(self, answer):
+        if self.rows is not None and answer.status in (200, 404):
+            served = json.loads(answer.body) if answer.status == 200 else None
+            if served != self.rows.get(answer.key):
+                self.wrong.append(answer)
         if answer.status == 200:
             answer.body = b""
         with self.lock:
@@ -97,6 +103,7 @@ class Crowd:
         for thread in self.threads:
             thread.join()
         assert not self.broken, f"{len(self.broken)} requests had no answer, e.g. {self.broken[0]!r}"
+        assert not self.wrong, f"{len(self.wrong)} answers were wrong, e.g. {self.wrong[0].status} for {self.wrong[0].key}"
         return self.answers
 
 

@@ -149,7 +149,7 @@ pub mod ffi {
         /// A number for each id, the same where the same nodes hold the rows; 0 for all when unknown.
         fn replica_groups(self: &Cassandra, keyspace: &str, table: &str, ids: &[i64], groups: &mut [u32]);
 
-        /// The datacenters of all nodes, up or down, as one of them told when the client last asked; no I/O.
+        /// The datacenters of all nodes, up or down, as far as one of them told when the client last asked; no I/O.
         fn datacenters(self: &Cassandra) -> Vec<String>;
 
         type Redis;

@@ -15,6 +15,7 @@ use futures::future::join_all;
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
+use scylla::cluster::Node;
 use scylla::policies::load_balancing::{
     DefaultPolicy, NodeIdentifier, SingleTargetLoadBalancingPolicy,
 };
@@ -87,7 +88,8 @@ impl Cassandra {
         let statement = Statement::new(cql);
         self.finish(done, |inner| async move {
             let session = inner.session()?;
-            let nodes = session.get_cluster_state().get_nodes_info().to_vec();
+            let limit = connect_limit(&inner.options);
+            let nodes = tokio::time::timeout(limit, nodes_of(session)).await.map_err(|_| Problem::Late(limit))??;
             let answers = join_all(nodes.iter().map(|node| {
                 let mut own = statement.clone();
                 let target = NodeIdentifier::Node(node.clone());
@@ -252,6 +254,17 @@ impl Inner {
         cache.insert(key, groups.clone());
         Some(groups)
     }
+}
+
+/// Every node. Where the driver could not read which there are when it connected, it goes on with the contact points
+/// alone, under host ids that it made up (and no datacenter): those are asked for anew, for nobody may remember them.
+async fn nodes_of(session: &Session) -> Result<Vec<Arc<Node>>, Problem> {
+    let nodes = session.get_cluster_state().get_nodes_info().to_vec();
+    if nodes.iter().all(|node| node.datacenter.is_some()) {
+        return Ok(nodes);
+    }
+    session.refresh_metadata().await?;
+    Ok(session.get_cluster_state().get_nodes_info().to_vec())
 }
 
 /// Name resolution, connections to one contact point after another, reading the cluster's metadata, and connections to

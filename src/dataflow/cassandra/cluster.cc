@@ -1,6 +1,6 @@
 #include "dataflow/cassandra/cluster.h"
 
-#include <algorithm>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -60,20 +60,32 @@ Task<Result<void>> check_rows_stay(Connection& connection, std::string keyspace)
   co_return Result<void>();
 }
 
-Result<void> check_datacenter(Connection& connection, const Options& options) {
-  const std::vector<std::string> names = connection.datacenters();
+Task<Result<void>> check_datacenter(Connection& connection, Options options) {
+  const bool local = options.consistency.starts_with("local_");
+  std::set<std::string> names;
+  for (std::string& name : connection.datacenters()) names.insert(std::move(name));
+  if (options.datacenter.empty() ? !local : names.contains(options.datacenter)) {
+    co_return Result<void>();
+  }
+  // The client leaves out what it could not read.
+  auto rows = co_await connection.query_each_node("SELECT data_center FROM system.peers");
+  if (!rows) co_return std::unexpected(std::move(rows.error()));
+  while (!rows->done()) {
+    rows->next();  // the host
+    names.emplace(rows->next().bytes);
+  }
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
   if (!options.datacenter.empty()) {
-    if (names.empty() || std::ranges::count(names, options.datacenter) != 0) return {};
-    return fail(ErrorCode::kInvalid, "cassandra.datacenter is \"" + options.datacenter +
-                                         "\", and the cluster has only: " + list);
+    if (names.empty() || names.contains(options.datacenter)) co_return Result<void>();
+    co_return fail(ErrorCode::kInvalid, "cassandra.datacenter is \"" + options.datacenter +
+                                            "\", and the cluster has only: " + list);
   }
-  if (!options.consistency.starts_with("local_") || names.size() < 2) return {};
-  return fail(ErrorCode::kInvalid,
-              "cassandra.consistency is " + options.consistency +
-                  " and the cluster has several datacenters (" + list +
-                  "): set cassandra.datacenter to the one to use, or the consistency to quorum");
+  if (names.size() < 2) co_return Result<void>();
+  co_return fail(ErrorCode::kInvalid,
+                 "cassandra.consistency is " + options.consistency +
+                     " and the cluster has several datacenters (" + list +
+                     "): set cassandra.datacenter to the one to use, or the consistency to quorum");
 }
 
 Task<Result<BatchLimits>> read_batch_limits(Connection& connection) {

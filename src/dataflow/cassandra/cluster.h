@@ -18,7 +18,7 @@ Task<Result<void>> check_rows_stay(Connection& connection, std::string keyspace)
 
 // kInvalid where the cluster has no datacenter of that name; where the consistency is a local one,
 // no datacenter is set and the cluster has several. Of a connection that is connected.
-Result<void> check_datacenter(Connection& connection, const Options& options);
+Task<Result<void>> check_datacenter(Connection& connection, Options options);
 
 // The thresholds of the node that is asked; the defaults where it does not tell (ScyllaDB has no
 // such table, a role may not read it).

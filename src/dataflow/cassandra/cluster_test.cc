@@ -48,31 +48,50 @@ TEST_F(ClusterTest, AnOutageIsNoReasonToGuessThresholds) {
 
 TEST_F(ClusterTest, ALocalConsistencyNeedsToKnowWhatIsLocal) {
   connection_.known_datacenters = {"dc1", "dc2"};
-  const auto result = check_datacenter(connection_, {.consistency = "local_quorum"});
+  const auto result = run(check_datacenter(connection_, {.consistency = "local_quorum"}));
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kInvalid);
   EXPECT_THAT(result.error().message, HasSubstr("dc1, dc2"));
   EXPECT_THAT(result.error().message, HasSubstr("cassandra.datacenter"));
-  EXPECT_TRUE(check_datacenter(connection_, {.consistency = "local_quorum", .datacenter = "dc2"}));
-  EXPECT_TRUE(check_datacenter(connection_, {.consistency = "quorum"}));
+  EXPECT_TRUE(
+      run(check_datacenter(connection_, {.consistency = "local_quorum", .datacenter = "dc2"})));
+  EXPECT_TRUE(run(check_datacenter(connection_, {.consistency = "quorum"})));
   connection_.known_datacenters = {"dc1"};
-  EXPECT_TRUE(check_datacenter(connection_, {.consistency = "local_quorum"}));
+  EXPECT_TRUE(run(check_datacenter(connection_, {.consistency = "local_quorum"})));
 }
 
 // With quorum and the like nothing else would ever tell that the name is misspelt.
 TEST_F(ClusterTest, ADatacenterThatIsNotThereIsRefusedWhateverTheConsistency) {
   connection_.known_datacenters = {"dc1", "dc2"};
   for (const char* consistency : {"quorum", "one", "local_quorum"}) {
-    const auto result =
-        check_datacenter(connection_, {.consistency = consistency, .datacenter = "typo"});
+    const auto check = [&](const char* name) {
+      return run(check_datacenter(connection_, {.consistency = consistency, .datacenter = name}));
+    };
+    const auto result = check("typo");
     ASSERT_FALSE(result) << consistency;
     EXPECT_EQ(result.error().code, ErrorCode::kInvalid);
     EXPECT_THAT(result.error().message, AllOf(HasSubstr("\"typo\""), HasSubstr("dc1, dc2")));
-    EXPECT_TRUE(check_datacenter(connection_, {.consistency = consistency, .datacenter = "dc1"}));
+    EXPECT_TRUE(check("dc1"));
   }
-  connection_.known_datacenters.clear();
-  EXPECT_TRUE(check_datacenter(connection_, {.consistency = "quorum", .datacenter = "dc1"}))
-      << "what is not known is no reason to refuse";
+}
+
+// The client knows fewer nodes where it could not read of all of them.
+TEST_F(ClusterTest, ADatacenterThatOnlyTheNodesKnowIsThere) {
+  connection_.on_query_each_node = [](const std::string&) {
+    return rows_of(2, {"host 1", "dc2", "host 1", "dc1"});
+  };
+  const Options dc2{.consistency = "quorum", .datacenter = "dc2"};
+  for (const std::vector<std::string>& known : {std::vector<std::string>{"dc1"}, {}}) {
+    connection_.known_datacenters = known;
+    EXPECT_TRUE(run(check_datacenter(connection_, dc2)));
+    EXPECT_FALSE(run(check_datacenter(connection_, {.consistency = "local_one"})));
+  }
+  connection_.on_query_each_node = [](const std::string&) -> Result<Rows> {
+    return fail(ErrorCode::kUnavailable, "no answer");
+  };
+  EXPECT_EQ(run(check_datacenter(connection_, dc2)).error().code, ErrorCode::kUnavailable);
+  connection_.on_query_each_node = {};
+  EXPECT_TRUE(run(check_datacenter(connection_, dc2))) << "what is not known is not refused";
 }
 
 TEST_F(ClusterTest, TablesWhoseRowsExpireAreNamed) {

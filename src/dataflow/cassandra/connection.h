@@ -73,7 +73,7 @@ class Connection {
   virtual Task<Result<Rows>> select(std::span<const ProductId> ids) = 0;
   // The same by one request, to any node: for ids whose rows are on the same nodes.
   virtual Task<Result<Rows>> select_together(std::span<const ProductId> ids) = 0;
-  // Of all nodes, up or down, as one of them tells; none where that is not known. Without I/O.
+  // Of all nodes, up or down, as far as one of them has told. Without I/O.
   virtual std::vector<std::string> datacenters() = 0;
   // The same number for ids whose rows are on the same nodes; all 0 when that is not known.
   virtual void replica_groups(std::span<const ProductId> ids, std::span<std::uint32_t> groups) = 0;

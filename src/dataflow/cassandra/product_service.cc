@@ -45,7 +45,7 @@ Task<Result<std::unique_ptr<ProductService>>> ProductService::connect_to_write(O
 Task<Result<std::unique_ptr<ProductService>>> ProductService::connect(
     Options options, std::unique_ptr<Connection> connection) {
   auto done = co_await connection->connect();
-  if (done) done = check_datacenter(*connection, options);
+  if (done) done = co_await check_datacenter(*connection, options);
   if (done) done = co_await check_tables(*connection, options.keyspace);
   if (!done) co_return std::unexpected(std::move(done.error()));
   auto limits = co_await read_batch_limits(*connection);

@@ -14,6 +14,7 @@ use crate::tls::{self, BadFile};
 /// What may go wrong in a call.
 pub enum Problem {
     Session(NewSessionError),
+    Metadata(MetadataError),
     Execution(ExecutionError),
     Prepare(PrepareError),
     /// The driver did not come back within our own limit.
@@ -29,6 +30,12 @@ pub enum Problem {
 impl From<NewSessionError> for Problem {
     fn from(error: NewSessionError) -> Problem {
         Problem::Session(error)
+    }
+}
+
+impl From<MetadataError> for Problem {
+    fn from(error: MetadataError) -> Problem {
+        Problem::Metadata(error)
     }
 }
 
@@ -192,6 +199,7 @@ impl Failure<'_> {
 fn cause(problem: &Problem) -> String {
     match problem {
         Problem::Session(error) => tls::chain(error),
+        Problem::Metadata(error) => tls::chain(error),
         Problem::Execution(error) => tls::chain(error),
         Problem::Prepare(error) => tls::chain(error),
         Problem::Late(limit) => format!("no answer within {} ms", limit.as_millis()),
@@ -205,6 +213,7 @@ fn cause(problem: &Problem) -> String {
 fn verdict(problem: &Problem) -> Verdict<'_> {
     match problem {
         Problem::Session(error) => of_session(error),
+        Problem::Metadata(error) => of_metadata(error),
         Problem::Execution(error) => of_execution(error),
         Problem::Prepare(error) => of_prepare(error),
         Problem::Late(_) => Verdict::NoAnswer,
@@ -232,6 +241,8 @@ fn of_metadata(error: &MetadataError) -> Verdict<'_> {
             )) => of_request(error),
             _ => Verdict::Unexpected,
         },
+        // The driver leaves out what it could not read, and here that was all.
+        MetadataError::Peers(_) => Verdict::NotNow("it does not say which nodes there are"),
         _ => Verdict::Unexpected,
     }
 }
