@@ -64,7 +64,7 @@ impl Credentials {
         }
         let asked = tokio::time::timeout(TIMEOUT, self.provider.get_credential()).await;
         let mut last = self.last.lock().expect("nobody panics with it");
-        match asked.map_err(|_| "no answer in time".to_owned()).and_then(|given| given.map_err(|e| e.to_string())) {
+        match asked.map_err(|_| "no answer in time".to_owned()).and_then(|given| given.map_err(|e| without_paths(&e.to_string()))) {
             Ok(credential) => {
                 check(&credential)?;
                 *last = Some(Last { credential: credential.clone(), failed: None });
@@ -117,8 +117,23 @@ fn provider_from(builder: AmazonS3Builder, client: ClientOptions) -> Result<AwsC
         .with_client_options(client)
         .with_retry(retry)
         .build()
-        .map_err(|error| none(error.to_string()))?;
+        .map_err(|error| none(without_paths(&error.to_string())))?;
     Ok(store.credentials().clone())
+}
+
+/// The path of a container's credentials is what gives a right to them: of each URL the origin is left.
+fn without_paths(text: &str) -> String {
+    let mut left = text;
+    let mut said = String::new();
+    while let Some(scheme) = left.find("://") {
+        let (before, rest) = left.split_at(scheme + 3);
+        said += before;
+        let end = |c: char| c.is_whitespace() || "\"'()<>,".contains(c);
+        let (url, after) = rest.split_at(rest.find(end).unwrap_or(rest.len()));
+        said += url.split(['/', '?', '#']).next().unwrap_or_default();
+        left = after;
+    }
+    said + left
 }
 
 fn none(cause: String) -> Failure {

@@ -26,6 +26,8 @@ pub fn http_client(settings: &ClientOptions, url: &str, options: &S3Options) -> 
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("dataflow/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
+        // As object_store: over HTTP/2 all ranges would share one connection, and its window.
+        .http1_only()
         .connect_timeout(Duration::from_millis(options.connect_timeout_ms.into()))
         .read_timeout(pause)
         .timeout(pause * WHOLE_REQUEST_FACTOR)
