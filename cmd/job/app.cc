@@ -172,7 +172,7 @@ Task<int> App::load() {
   parts_.store.reset();
   if (!summary) {
     spdlog::error("{}", summary.error().describe());
-    co_return exit_code_of(summary.error());
+    co_return signal_ != 0 ? kSignalBase + signal_ : exit_code_of(summary.error());
   }
   stopped_ = summary->stop != pipeline::Stop::kNone;
   std::lock_guard lock(mutex_);
