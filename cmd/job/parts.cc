@@ -55,17 +55,20 @@ Result<std::shared_ptr<rocksdb::Database>> open_database(const JobArguments& arg
   options.read_only = arguments.dry_run;
   if (arguments.dry_run && !std::filesystem::exists(options.path)) return nullptr;
   auto opened = rocksdb::Database::open(options);
-  // As a Redis that fails: where only the cache is in it, it is advice. Settings that cannot be
-  // meant are not (kInvalid).
+  if (opened) return opened;
+  // As a Redis that fails: where only the cache is in it, it is advice. Not so settings that cannot
+  // be meant (kInvalid), and a cache that another job has (kConflict): beside it, without a cache,
+  // this one would cost both of them all they know, and the next job so much time that the one
+  // after it comes upon it.
+  const ErrorCode code = opened.error().code;
   const bool is_only_cache = arguments.config.cassandra.has_value();
-  if (!opened && is_only_cache && opened.error().code != ErrorCode::kInvalid) {
-    spdlog::warn(
-        "the cache failed and is not used for this run: rows are written without asking it, and "
-        "the next run writes them again: {}",
-        opened.error().describe());
-    return nullptr;
-  }
-  return opened;
+  if (!is_only_cache || code == ErrorCode::kInvalid || code == ErrorCode::kConflict) return opened;
+  spdlog::warn("the cache failed and is not used for this run{}: {}",
+               arguments.dry_run ? ""
+                                 : ": rows are written without asking it, and the next run writes "
+                                   "them again",
+               opened.error().describe());
+  return nullptr;
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ enum class ErrorCode {
   kNotFound,      // what was asked for is not there
   kUnavailable,   // a server, a disk or a network did not answer; a retry may help
   kUnauthorized,  // credentials or permissions are missing or wrong
-  kConflict,      // what is being read has changed meanwhile; start it again
+  kConflict,      // what is wanted has changed meanwhile, or somebody else holds it; start again
   kInternal,      // our own mistake
 };
 

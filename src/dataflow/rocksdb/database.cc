@@ -37,7 +37,7 @@ std::unexpected<Error> held(const std::string& path, const ::rocksdb::Status& st
   // RocksDB knows of its own process; asking the system would release the lock there.
   const bool ours = status.ToString().find("current process") != std::string::npos;
   const std::string holder = ours ? "this process" : holder_of(path);
-  return fail(ErrorCode::kUnavailable,
+  return fail(ErrorCode::kConflict,
               "the embedded database " + path + " is in use by " + holder +
                   ": wait until it has ended, or stop it",
               status.ToString());

@@ -65,7 +65,7 @@ enum class Family {
 
 class Database {
  public:
-  // Opens the database, makes it where there is none. kUnavailable when another process holds it
+  // Opens the database, makes it where there is none. kConflict when another process holds it
   // (and which, where that can be found out); kInvalid when `path` is something else than a
   // database.
   static Result<std::shared_ptr<Database>> open(Options options);

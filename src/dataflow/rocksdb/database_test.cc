@@ -169,7 +169,7 @@ TEST(Database, HeldByAnotherProcessItSaysWhich) {
   Peer peer;
   ASSERT_EQ(peer.ask("open " + (dir / "db")), "ok open");
   const Error error = error_at(dir / "db");
-  EXPECT_EQ(error.code, ErrorCode::kUnavailable);
+  EXPECT_EQ(error.code, ErrorCode::kConflict);
   EXPECT_NE(
       error.message.find("in use by process " + std::to_string(peer.pid()) + " (dataflow_rock"),
       std::string::npos)
@@ -184,10 +184,10 @@ TEST(Database, HeldByThisProcessItSaysSoAndStaysHeld) {
   const TempDir dir;
   const auto database = Database::open(at(dir / "db"));
   const Error error = error_at(dir / "db");
-  EXPECT_EQ(error.code, ErrorCode::kUnavailable);
+  EXPECT_EQ(error.code, ErrorCode::kConflict);
   EXPECT_NE(error.message.find("in use by this process"), std::string::npos) << error.message;
   Peer peer;
-  EXPECT_TRUE(peer.ask("open " + (dir / "db")).starts_with("error unavailable"));
+  EXPECT_TRUE(peer.ask("open " + (dir / "db")).starts_with("error conflict"));
 }
 
 TEST(Database, WhatIsNoDatabaseIsRefusedAndLeftAlone) {
