@@ -49,8 +49,7 @@ class ProductService {
   // What this incarnation of the table is: changes when the table is truncated, dropped and
   // recreated, when it is another cluster's, or by trust_cache() and disown_caches(). A cache
   // belongs to one incarnation. Lines of text: the first names the table and stays, the last is all
-  // that trust_cache() and disown_caches() change. Changes nothing: a truncation that nobody has
-  // noted yet is another incarnation at each call.
+  // that trust_cache() and disown_caches() change. Asking changes nothing.
   virtual Task<Result<std::string>> incarnation() = 0;
 
   // From now on `cache` (Cache::identity) is the one that is told of what is written. Where it was

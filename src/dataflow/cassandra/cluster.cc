@@ -72,7 +72,8 @@ Task<Result<void>> check_datacenter(Connection& connection, Options options) {
   if (!rows) co_return std::unexpected(std::move(rows.error()));
   while (!rows->done()) {
     rows->next();  // the host
-    names.emplace(rows->next().bytes);
+    const Cell name = rows->next();
+    if (!name.bytes.empty()) names.emplace(name.bytes);  // none: a node that is only coming
   }
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;

@@ -35,6 +35,14 @@ constexpr std::string_view kNone = "none";
 // A word "cache=<name>" stands beside those of the nodes, whose names are hexadecimal.
 constexpr std::string_view kTrusted = "cache=";
 
+// 32 hexadecimal digits.
+std::string hash_of(std::string_view text) {
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  XXH128_canonical_t bytes;
+  XXH128_canonicalFromHash(&bytes, hash);
+  return hexadecimal({reinterpret_cast<const char*>(bytes.digest), sizeof bytes.digest});
+}
+
 std::string_view take_word(std::string_view& text) {
   const auto end = std::min(text.find(' '), text.size());
   const std::string_view word = text.substr(0, end);
@@ -95,31 +103,32 @@ std::optional<Epoch> advance(const std::optional<Epoch>& known, const Truncation
   return next;
 }
 
-Epoch disowned(const std::optional<Epoch>& known, const Truncations& answers,
-               std::string_view fresh) {
-  const auto advanced = advance(known, answers, fresh);
+std::string changed_token(std::string_view table_id, const std::optional<Epoch>& known,
+                          const Truncations& answers) {
+  std::string seen(table_id);
+  seen.append("\n").append(known ? to_text(*known) : "").append("\n");
+  return hash_of(seen + to_text({.token = {}, .trusted = {}, .nodes = answers}));
+}
+
+Epoch disowned(const std::optional<Epoch>& known, const Truncations& answers, Fresh fresh) {
+  const auto advanced = advance(known, answers, fresh.table);
   Epoch next = advanced ? *advanced : Epoch{.token = {}, .trusted = {}, .nodes = answers};
-  next.token = std::string(table_part(advanced)).append("/").append(fresh);
+  next.token = std::string(table_part(advanced)).append("/").append(fresh.caches);
   next.trusted.clear();
   return next;
 }
 
-Epoch trusting(const std::optional<Epoch>& known, const Truncations& answers,
-               std::string_view fresh, std::string_view cache) {
+Epoch trusting(const std::optional<Epoch>& known, const Truncations& answers, Fresh fresh,
+               std::string_view cache) {
   if (known && known->trusted == cache) {
-    if (auto next = advance(known, answers, fresh)) return std::move(*next);
+    if (auto next = advance(known, answers, fresh.table)) return std::move(*next);
   }
   Epoch next = disowned(known, answers, fresh);
   next.trusted = cache;
   return next;
 }
 
-std::string cache_name(std::string_view identity) {
-  const XXH128_hash_t hash = XXH3_128bits(identity.data(), identity.size());
-  XXH128_canonical_t bytes;
-  XXH128_canonicalFromHash(&bytes, hash);
-  return hexadecimal({reinterpret_cast<const char*>(bytes.digest), sizeof bytes.digest});
-}
+std::string cache_name(std::string_view identity) { return hash_of(identity); }
 
 std::string_view table_part(const std::optional<Epoch>& epoch) {
   if (!epoch) return kNone;

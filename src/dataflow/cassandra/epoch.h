@@ -54,15 +54,25 @@ Epoch parse_epoch(std::string_view text);
 std::optional<Epoch> advance(const std::optional<Epoch>& known, const Truncations& answers,
                              std::string_view fresh);
 
+// What the parts of a token become where they change.
+struct Fresh {
+  std::string_view table;
+  std::string_view caches;
+};
+
+// The table's part after a change: of what was kept and what is seen, so that all who see the same
+// agree, noted or not. Never one of before: it is made of all the parts that there were.
+std::string changed_token(std::string_view table_id, const std::optional<Epoch>& known,
+                          const Truncations& answers);
+
 // What has to be kept when every cache filled so far is to be distrusted: `advance`, and a new
 // second part of the token.
-Epoch disowned(const std::optional<Epoch>& known, const Truncations& answers,
-               std::string_view fresh);
+Epoch disowned(const std::optional<Epoch>& known, const Truncations& answers, Fresh fresh);
 
 // What has to be kept when `cache` (cache_name()) is the one to be told of what is written:
 // `advance` where it was, else what `disowned` says, with this cache.
-Epoch trusting(const std::optional<Epoch>& known, const Truncations& answers,
-               std::string_view fresh, std::string_view cache);
+Epoch trusting(const std::optional<Epoch>& known, const Truncations& answers, Fresh fresh,
+               std::string_view cache);
 
 // 32 hexadecimal digits that stand for an identity (Cache::identity).
 std::string cache_name(std::string_view identity);

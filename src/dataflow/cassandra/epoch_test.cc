@@ -69,12 +69,12 @@ TEST(Advance, ANodeThatJoinsIsTakenIntoTheRecord) {
 }
 
 TEST(Disowned, ChangesWhatCachesBelongToAndNotTheTable) {
-  const Epoch once = disowned(kKnown, kKnown.nodes, "new");
+  const Epoch once = disowned(kKnown, kKnown.nodes, {"new", "new"});
   EXPECT_EQ(table_part(once), "t1");
   EXPECT_EQ(caches_part(once), "new");
   EXPECT_EQ(once.nodes, kKnown.nodes);
   EXPECT_EQ(once.trusted, "") << "nobody is told from now on";
-  const Epoch twice = disowned(once, {{"a", 100}}, "newer");
+  const Epoch twice = disowned(once, {{"a", 100}}, {"newer", "newer"});
   EXPECT_EQ(table_part(twice), "t1");
   EXPECT_EQ(caches_part(twice), "newer");
   EXPECT_EQ(twice.nodes, kKnown.nodes) << "what is known of the others is kept";
@@ -82,49 +82,59 @@ TEST(Disowned, ChangesWhatCachesBelongToAndNotTheTable) {
 }
 
 TEST(Disowned, WithoutARecordTheTableIsTheOneThatWasNeverTruncated) {
-  const Epoch first = disowned(std::nullopt, {{"a", kNeverTruncated}}, "new");
+  const Epoch first = disowned(std::nullopt, {{"a", kNeverTruncated}}, {"new", "new"});
   EXPECT_EQ(table_part(first), table_part(std::nullopt));
   EXPECT_EQ(caches_part(first), "new");
   EXPECT_EQ(parse_epoch(to_text(first)), first);
 }
 
 TEST(Disowned, ATruncationChangesTheTableAllTheSame) {
-  const Epoch once = disowned(kKnown, {{"a", 500}}, "new");
+  const Epoch once = disowned(kKnown, {{"a", 500}}, {"new", "new"});
   EXPECT_EQ(table_part(once), "new");
   EXPECT_EQ(table_part(*advance(once, {{"a", 600}}, "newer")), "newer");
   EXPECT_EQ(caches_part(*advance(once, {{"a", 600}}, "newer")), "none");
 }
 
 TEST(Trusting, ChangesWhatCachesBelongToWhereItIsAnotherCacheAndOnlyThen) {
-  EXPECT_EQ(trusting(kKnown, kKnown.nodes, "new", "c1"), kKnown);
-  const Epoch other = trusting(kKnown, kKnown.nodes, "new", "c2");
+  EXPECT_EQ(trusting(kKnown, kKnown.nodes, {"new", "new"}, "c1"), kKnown);
+  const Epoch other = trusting(kKnown, kKnown.nodes, {"new", "new"}, "c2");
   EXPECT_EQ(table_part(other), "t1");
   EXPECT_EQ(caches_part(other), "new");
   EXPECT_EQ(other.trusted, "c2");
-  EXPECT_EQ(trusting(other, kKnown.nodes, "newer", "c2"), other);
+  EXPECT_EQ(trusting(other, kKnown.nodes, {"newer", "newer"}, "c2"), other);
   // The one of before is not told what the other one is: back to it is a change again.
-  EXPECT_EQ(caches_part(trusting(other, kKnown.nodes, "newer", "c1")), "newer");
+  EXPECT_EQ(caches_part(trusting(other, kKnown.nodes, {"newer", "newer"}, "c1")), "newer");
   EXPECT_EQ(parse_epoch(to_text(other)), other);
 }
 
 TEST(Trusting, AfterADisowningIsAChangeForEveryCache) {
-  const Epoch disowned_once = disowned(kKnown, kKnown.nodes, "new");
-  const Epoch again = trusting(disowned_once, kKnown.nodes, "newer", "c1");
+  const Epoch disowned_once = disowned(kKnown, kKnown.nodes, {"new", "new"});
+  const Epoch again = trusting(disowned_once, kKnown.nodes, {"newer", "newer"}, "c1");
   EXPECT_EQ(caches_part(again), "newer");
   EXPECT_EQ(again.trusted, "c1");
 }
 
 TEST(Trusting, BeginsTheRecordOfATableThatWasNeverTruncated) {
-  const Epoch first = trusting(std::nullopt, {{"a", kNeverTruncated}}, "new", "c1");
+  const Epoch first = trusting(std::nullopt, {{"a", kNeverTruncated}}, {"new", "new"}, "c1");
   EXPECT_EQ(table_part(first), table_part(std::nullopt));
   EXPECT_EQ(first.trusted, "c1");
-  EXPECT_EQ(trusting(first, {{"a", kNeverTruncated}}, "newer", "c1"), first);
+  EXPECT_EQ(trusting(first, {{"a", kNeverTruncated}}, {"newer", "newer"}, "c1"), first);
 }
 
 TEST(Trusting, ATruncationIsSeenAllTheSame) {
-  const Epoch truncated = trusting(kKnown, {{"a", 500}}, "new", "c1");
+  const Epoch truncated = trusting(kKnown, {{"a", 500}}, {"new", "new"}, "c1");
   EXPECT_EQ(table_part(truncated), "new");
   EXPECT_EQ(truncated.trusted, "c1");
+}
+
+TEST(ChangedToken, IsTheSameForAllWhoSeeTheSameAndForNobodyElse) {
+  const Truncations seen{{"a", 500}};
+  const std::string token = changed_token("id", kKnown, seen);
+  EXPECT_EQ(changed_token("id", kKnown, seen), token);
+  EXPECT_NE(changed_token("id", kKnown, {{"a", 501}}), token);
+  EXPECT_NE(changed_token("id", std::nullopt, seen), token);
+  EXPECT_NE(changed_token("other", kKnown, seen), token);
+  EXPECT_NE(changed_token("id", advance(kKnown, seen, token), seen), token);
 }
 
 TEST(CacheName, IsOneWordOfTheIdentity) {

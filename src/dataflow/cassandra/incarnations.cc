@@ -64,21 +64,24 @@ std::optional<Epoch> Incarnations::Seen::known() const {
 Task<Result<std::string>> Incarnations::current() {
   auto seen = co_await look();
   if (!seen) co_return std::unexpected(std::move(seen.error()));
-  co_return describe(*seen, advance(seen->known(), seen->truncations, fresh_token()));
+  const auto known = seen->known();
+  const std::string changed = changed_token(seen->table_id, known, seen->truncations);
+  co_return describe(*seen, advance(known, seen->truncations, changed));
 }
 
 Task<Result<std::string>> Incarnations::trust(std::string cache) {
   Next next = [name = cache_name(cache)](const std::optional<Epoch>& known,
-                                         const Truncations& answers, std::string_view fresh) {
-    return std::optional(trusting(known, answers, fresh, name));
+                                         const Truncations& answers, Fresh fresh) {
+    return trusting(known, answers, fresh, name);
   };
   auto result = co_await settle(std::move(next));
   co_return result;
 }
 
 Task<Result<std::string>> Incarnations::renew() {
-  Next next = [](const std::optional<Epoch>& known, const Truncations& answers,
-                 std::string_view fresh) { return std::optional(disowned(known, answers, fresh)); };
+  Next next = [](const std::optional<Epoch>& known, const Truncations& answers, Fresh fresh) {
+    return disowned(known, answers, fresh);
+  };
   auto result = co_await settle(std::move(next));
   co_return result;
 }
@@ -87,8 +90,14 @@ Task<Result<std::string>> Incarnations::settle(Next next_of) {
   for (int round = 0; round < kMaxRounds; ++round) {
     auto seen = co_await look();
     if (!seen) co_return std::unexpected(std::move(seen.error()));
+    const std::int64_t ahead = seen->clock_ahead_ms.value_or(0);
+    if (std::abs(ahead) > std::chrono::milliseconds(kMaxClockSkew).count()) {
+      co_return wrong_clock(ahead);
+    }
     const std::optional<Epoch> known = seen->known();
-    const std::optional<Epoch> next = next_of(known, seen->truncations, fresh_token());
+    const std::string changed = changed_token(seen->table_id, known, seen->truncations);
+    const std::string caches = fresh_token();
+    const std::optional<Epoch> next = next_of(known, seen->truncations, {changed, caches});
     if (next == known) co_return describe(*seen, known);
     auto kept = co_await keep(*seen, *next);
     if (!kept) co_return std::unexpected(with_hint(std::move(kept.error())));
@@ -145,7 +154,6 @@ Task<Result<void>> Incarnations::look_at_nodes(Seen& seen) {
       "'local'");
   if (!rows) co_return std::unexpected(std::move(rows.error()));
   const auto answered = now_ms();
-  std::optional<std::int64_t> skew;  // of the node whose clock is nearest to ours
   while (!rows->done()) {
     const Cell host = rows->next();
     const Cell cluster = rows->next();
@@ -153,7 +161,8 @@ Task<Result<void>> Incarnations::look_at_nodes(Seen& seen) {
     const Cell clock = rows->next();
     if (!clock.null) {
       const std::int64_t ahead = ahead_of(timestamp_of(clock.bytes), asked, answered);
-      if (!skew || std::abs(ahead) < std::abs(*skew)) skew = ahead;
+      auto& nearest = seen.clock_ahead_ms;
+      if (!nearest || std::abs(ahead) < std::abs(*nearest)) nearest = ahead;
     }
     seen.cluster = cluster.bytes;
     TruncationTime& time = seen.truncations[hexadecimal(host.bytes)];
@@ -161,9 +170,6 @@ Task<Result<void>> Incarnations::look_at_nodes(Seen& seen) {
     auto found = truncation_time(truncated_at.bytes, seen.table_id);
     if (!found) co_return std::unexpected(std::move(found.error()));
     time = *found;
-  }
-  if (skew && std::abs(*skew) > std::chrono::milliseconds(kMaxClockSkew).count()) {
-    co_return wrong_clock(*skew);
   }
   co_return Result<void>();
 }

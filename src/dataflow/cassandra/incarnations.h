@@ -3,7 +3,7 @@
 // something has changed.
 //
 // Also looks at the clocks: the newest write time of a row holds, and write times are those of the
-// job's machine. Where no node's clock is within kMaxClockSkew of it, everything here fails
+// job's machine. Where no node's clock is within kMaxClockSkew of it, trust() and renew() fail
 // (kInvalid), before a row is written that a row of another machine would hide, or that would hide
 // later ones.
 //
@@ -47,15 +47,16 @@ class Incarnations {
     bool epoch_table = false;
     std::string cluster;
     Truncations truncations;
-    std::optional<std::string> epoch;  // as stored
+    std::optional<std::string> epoch;            // as stored
+    std::optional<std::int64_t> clock_ahead_ms;  // ours, of the node's that is nearest to it
 
     std::string epoch_name() const;
     std::optional<Epoch> known() const;
   };
 
-  // What is to be kept, of what is known and seen, with a token that may be new.
-  using Next = std::function<std::optional<Epoch>(
-      const std::optional<Epoch>& known, const Truncations& answers, std::string_view fresh)>;
+  // What is to be kept, of what is known and seen, with parts of a token that may be new.
+  using Next = std::function<Epoch(const std::optional<Epoch>& known, const Truncations& answers,
+                                   Fresh fresh)>;
   Task<Result<std::string>> settle(Next next);
   Task<Result<Seen>> look();
   Task<Result<void>> look_at_tables(Seen& seen);

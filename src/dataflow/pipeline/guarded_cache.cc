@@ -142,6 +142,13 @@ Task<Result<void>> GuardedCache::before_blind_write() {
 Task<Result<void>> GuardedCache::after_last_write(std::string_view incarnation) {
   if (incarnation == incarnation_) co_return Result<void>();
   auto done = co_await store_.disown_caches();
+  if (!done && done.error().code == ErrorCode::kUnauthorized) {
+    warn_(
+        "another job's cache was not told of all that this run wrote, and the store does not let "
+        "that be noted in it: empty that cache before its next run: " +
+        done.error().describe());
+    co_return Result<void>();
+  }
   if (!done) co_return std::unexpected(std::move(done.error()));
   incarnation_ = std::move(*done);
   co_return Result<void>();
