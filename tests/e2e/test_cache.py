@@ -2,6 +2,7 @@
 import contextlib
 import fcntl
 import json
+import os
 import signal
 import subprocess
 
@@ -109,6 +110,22 @@ def test_no_cache_writes_every_row_and_is_not_contradicted_later(servers):
     load_and_compare(servers, [harness.line(1, "old")], written=1)
 
 
+@pytest.mark.parametrize("without", ["-no-cache", "Redis"])
+def test_without_a_cache_a_truncated_table_is_filled_again(servers, without):
+    texts = harness.catalogue(500)
+    load_and_compare(servers, texts, written=500)
+    servers.truncate()
+    arguments = ["-no-cache"] if without == "-no-cache" else []
+    with_redis = dict(servers.environment)
+    if without == "Redis":
+        servers.environment["DATAFLOW_REDIS_ADDR"] = "127.0.0.1:1"
+    assert servers.job(*arguments).written == 500
+    harness.assert_same_table(servers.table(), harness.rows_of(*texts))
+    servers.environment.update(with_redis)
+    load_and_compare(servers, texts, written=500)
+    load_and_compare(servers, texts, written=0)
+
+
 def test_dry_run_tells_and_writes_nothing(servers):
     day1 = [harness.line(1, "one") + harness.line(2, "two")]
     load_and_compare(servers, day1, written=2)
@@ -157,8 +174,9 @@ def test_caches_that_take_turns_over_one_table(servers):
     load_and_compare(servers, new, written=0)
 
 
-@pytest.mark.parametrize("fault", ["damaged", "held", "a file is in its way"])
-def test_an_embedded_cache_that_fails_costs_writes_only(servers, fault):
+@pytest.mark.parametrize("fault, code", [("damaged", 0), ("held", 4), ("a file is in its way", 2)])
+def test_an_embedded_cache_that_fails_costs_writes_only(servers, fault, code):
+    """But for one that another job has, and one that cannot be meant: nothing is written then."""
     without_redis(servers)
     database = servers.folder / "own" / "cache.db"
     database.parent.mkdir()
@@ -180,11 +198,12 @@ def test_an_embedded_cache_that_fails_costs_writes_only(servers, fault):
             database.write_text("a note")
             until_then.callback(database.unlink)
         servers.put(new)
-        wrong_setting = fault == "a file is in its way"
-        run = servers.job(code=2 if wrong_setting else 0)
-        if not wrong_setting:
+        run = servers.job(code=code)
+        if code == 0:
             assert run.written == 300
             assert "the cache failed" in run.err and "is not used" in run.err, run.err
-            harness.assert_same_table(servers.table(), harness.rows_of(*new))
-    # What it knew before is not believed: the prices have gone back.
-    load_and_compare(servers, old, written=0 if wrong_setting else 300)
+        if fault == "held":
+            assert f"in use by process {os.getpid()}" in run.err, run.err
+        harness.assert_same_table(servers.table(), harness.rows_of(*(new if code == 0 else old)))
+    # What it knew before is not believed where rows were written without it: the prices have gone back.
+    load_and_compare(servers, old, written=300 if code == 0 else 0)

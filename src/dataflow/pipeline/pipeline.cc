@@ -130,7 +130,7 @@ Task<void> Pipeline::check_table() {
     std::lock_guard lock(mutex_);
     for (const Error& error : errors_) refused = refused || error.code == ErrorCode::kInvalid;
   }
-  const bool has_written = rows_.has_written() && stop_.reason() != Stop::kFailed;
+  const bool has_written = rows_.has_written() && !rows_.store_has_failed();
   const bool wrote = progress_.counts().written > 0 && !stop_.stopped();
   if (!has_written && !refused) co_return;
   auto now = co_await parts_.store->incarnation();

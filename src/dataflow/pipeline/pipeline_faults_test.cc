@@ -465,11 +465,13 @@ TEST_F(PipelineTest, ACacheThatWasLeftOutIsNotBelievedAgain) {
 // A job that opens a cache while another one writes without: what it wrote itself may be replaced
 // by a write that its cache is never told of.
 TEST_F(PipelineTest, ACacheOpenedWhileAnotherJobWritesWithoutOneIsNotBelieved) {
-  for (const bool with_another_cache : {false, true}) {
+  enum class Blind { kNoCache, kAnotherCache, kFailsAtItsEnd };
+  for (const auto blind : {Blind::kNoCache, Blind::kAnotherCache, Blind::kFailsAtItsEnd}) {
     MemoryCache another;
     options_.block_bytes = 32;
     options_.objects_in_flight = 1;
-    fetch_->put("blind", line(1, "a") + line(2, "a"));
+    const bool fails = blind == Blind::kFailsAtItsEnd;
+    fetch_->put("blind", line(1, "a") + line(2, "a") + (fails ? "no room for this line\n" : ""));
     fetch_->put("told", line(2, "b"));
     bool other_ran = false;
     mock::ProductService meanwhile(store_);
@@ -485,8 +487,9 @@ TEST_F(PipelineTest, ACacheOpenedWhileAnotherJobWritesWithoutOneIsNotBelieved) {
       return store_.save_many(products, time, stored);
     };
     store_used_ = &meanwhile;
-    cache_used_ = with_another_cache ? &another : nullptr;
-    EXPECT_TRUE(load({"blind"}).errors.empty());
+    cache_used_ = blind == Blind::kAnotherCache ? &another : nullptr;
+    options_.max_rejects_bytes = fails ? 1 : 1'000;
+    EXPECT_EQ(load({"blind"}).errors.empty(), !fails);
     ASSERT_TRUE(other_ran);
     EXPECT_EQ(titles().at(2), "a");
     store_used_ = &store_;

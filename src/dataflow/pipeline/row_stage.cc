@@ -391,7 +391,10 @@ Task<Result<void>> RowStage::write(Work& work) {
   const bool told = co_await make_dirty(work, replaces_written, time);
   if (!told) {
     auto disowned = co_await cache_.before_blind_write();
-    if (!disowned) co_return std::unexpected(std::move(disowned.error()));
+    if (!disowned) {
+      store_has_failed_ = true;
+      co_return std::unexpected(std::move(disowned.error()));
+    }
   }
   std::vector<ProductView> products;
   products.reserve(work.rows.size());
@@ -400,6 +403,7 @@ Task<Result<void>> RowStage::write(Work& work) {
   const std::span<bool> stored_span(stored.get(), products.size());
   has_written_ = true;
   auto saved = co_await store_.save_many(products, time, stored_span);
+  if (!saved) store_has_failed_ = true;
   for (std::size_t i = 0; i < products.size(); ++i) {
     if (!stored[i]) continue;
     ++work.counts.written;

@@ -48,6 +48,8 @@ class RowStage {
 
   // Whether the store was told to write anything, acknowledged or not.
   bool has_written() const { return has_written_; }
+  // Whether it could not do so.
+  bool store_has_failed() const { return store_has_failed_; }
 
   // Decides the rows that were put off. To be called when every block of the run has been taken.
   Task<Result<void>> take_deferred();
@@ -81,6 +83,7 @@ class RowStage {
   WriteClock clock_;
   Tickets tickets_;
   std::atomic<bool> has_written_ = false;
+  std::atomic<bool> store_has_failed_ = false;
 
   std::mutex displaced_mutex_;
   std::unordered_set<std::uint64_t> displaced_;  // LineOrder::attempt_of whom lines gave way to

@@ -20,8 +20,8 @@
 //
 // Ids stand at most once in one call of remember(). Destroy it when its tasks are done. Thread
 // safety: as the domain's Cache; open() not beside other calls. Errors: kUnavailable (down, slow,
-// full, restarted, no Redis) and kUnauthorized; of open() also kInvalid for options that cannot be
-// meant; kInternal for calls that break the contract.
+// full, restarted, no Redis) and kUnauthorized; of identity() and open() also kInvalid for options
+// that cannot be meant; kInternal for calls that break the contract.
 #pragma once
 
 #include <atomic>
@@ -36,7 +36,7 @@ class Session;
 
 class Cache : public dataflow::Cache {
  public:
-  // Without I/O: open() connects.
+  // Without I/O: identity() and open() connect.
   explicit Cache(Options options);
   ~Cache() override;
 

@@ -25,7 +25,8 @@
 namespace dataflow::redis {
 
 // To be raised when the layout of entries or records changes, and when lines are mapped to rows, or
-// rows to fingerprints, in another way: entries of before are then invisible.
+// rows to fingerprints, in another way: entries of before are then invisible. Not needed where the
+// old form of a record matches nothing: its object is read once more.
 inline constexpr std::string_view kFormatVersion = "1";
 
 // Big endian: write time 8, owner 8, fingerprint 16; flags 1.
