@@ -2,6 +2,7 @@
 // it has done.
 #include <gtest/gtest.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -28,22 +29,23 @@ class Hold {
   template <class T>
   static Task<Result<T>> wait(std::shared_ptr<Hold> hold) {
     constexpr std::chrono::seconds kFarTooLong{30};
-    hold->timer_.emplace(co_await boost::asio::this_coro::executor, kFarTooLong);
+    // Of this coroutine, not of the hold, which outlives the executor.
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, kFarTooLong);
+    hold->timer_ = &timer;
     hold->when_waiting();
-    try {
-      co_await hold->timer_->async_wait(boost::asio::use_awaitable);
-    } catch (const boost::system::system_error&) {
-      co_return fail(ErrorCode::kInternal, "let go: nobody waits for this any more");
-    }
-    co_return fail(ErrorCode::kInternal, "the run waited for this");
+    const auto [error] =
+        co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    hold->timer_ = nullptr;
+    co_return fail(ErrorCode::kInternal,
+                   error ? "let go: nobody waits for this any more" : "the run waited for this");
   }
 
   void let_go() {
-    if (timer_) timer_->cancel();
+    if (timer_ != nullptr) timer_->cancel();
   }
 
  private:
-  std::optional<boost::asio::steady_timer> timer_;
+  boost::asio::steady_timer* timer_ = nullptr;
 };
 
 using Tell = std::function<void(Pipeline&)>;
