@@ -9,7 +9,6 @@
 #include <numeric>
 #include <random>
 
-#include "dataflow/rocksdb/entry_codec.h"
 #include "dataflow/rocksdb/meta.h"
 #include "dataflow/rocksdb/status.h"
 
@@ -283,36 +282,35 @@ Task<Result<std::vector<bool>>> Cache::find_objects(std::span<const Object> obje
   co_return find_records(objects);
 }
 
+Result<std::optional<ObjectRecord>> Cache::read_record(ObjectId object) const {
+  std::string value;
+  const EntryKey key(namespace_, object);
+  const auto status =
+      database_->db().Get({}, database_->family(Family::kObjects), key.view(), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return std::unexpected(error_of(status, "reading from", database_->path()));
+  auto record = decode_record(value);
+  if (!record) return std::unexpected(damaged(*database_));
+  return record;
+}
+
 Result<std::vector<bool>> Cache::find_records(std::span<const Object> objects) const {
   std::vector<bool> stored(objects.size());
-  std::string value;
   for (std::size_t i = 0; i < objects.size(); ++i) {
-    const EntryKey key(namespace_, object_id(objects[i].name));
-    const auto status =
-        database_->db().Get({}, database_->family(Family::kObjects), key.view(), &value);
-    if (status.IsNotFound()) continue;
-    if (!status.ok()) {
-      return std::unexpected(error_of(status, "reading from", database_->path()));
-    }
-    const auto record = decode_record(value);
-    if (!record) return std::unexpected(damaged(*database_));
+    const auto record = read_record(object_id(objects[i].name));
+    if (!record) return std::unexpected(record.error());
+    if (!*record) continue;
     const std::string version = version_of(objects[i]);
-    stored[i] = !version.empty() && record->made == version;
+    stored[i] = !version.empty() && (*record)->made == version;
   }
   return stored;
 }
 
 Result<bool> Cache::is_mark(Making making) const {
   if (making.token.empty()) return false;
-  std::string value;
-  const EntryKey key(namespace_, making.object);
-  const auto status =
-      database_->db().Get({}, database_->family(Family::kObjects), key.view(), &value);
-  if (status.IsNotFound()) return false;
-  if (!status.ok()) return std::unexpected(error_of(status, "reading from", database_->path()));
-  const auto record = decode_record(value);
-  if (!record) return std::unexpected(damaged(*database_));
-  return !record->made && record->token == making.token;
+  const auto record = read_record(making.object);
+  if (!record) return std::unexpected(record.error());
+  return *record && !(*record)->made && (*record)->token == making.token;
 }
 
 Task<Result<std::string>> Cache::begin_object(ObjectId object) {
@@ -336,18 +334,12 @@ Task<Result<bool>> Cache::end_object(const Object& object, std::string_view toke
 
 Result<bool> Cache::end_record(const Object& object, std::string_view token) {
   const ObjectId id = object_id(object.name);
-  const EntryKey key(namespace_, id);
   const std::lock_guard lock(step_);
-  std::string value;
-  const auto status =
-      database_->db().Get({}, database_->family(Family::kObjects), key.view(), &value);
-  if (status.IsNotFound()) return false;
-  if (!status.ok()) return std::unexpected(error_of(status, "reading from", database_->path()));
-  const auto record = decode_record(value);
-  if (!record) return std::unexpected(damaged(*database_));
-  if (record->token != token) return false;
+  const auto record = read_record(id);
+  if (!record) return std::unexpected(record.error());
+  if (!*record || (*record)->token != token) return false;
   Change change(*database_, namespace_);
-  change.put(id, ObjectRecord{record->token, version_of(object)});
+  change.put(id, ObjectRecord{(*record)->token, version_of(object)});
   if (auto written = change.write(); !written) return std::unexpected(written.error());
   return true;
 }

@@ -18,9 +18,11 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "dataflow/cache.h"
 #include "dataflow/rocksdb/database.h"
+#include "dataflow/rocksdb/entry_codec.h"
 
 namespace dataflow::rocksdb {
 
@@ -49,6 +51,8 @@ class Cache : public dataflow::Cache {
   Result<std::size_t> remember_some(std::span<const ProductId> ids,
                                     std::span<const CacheEntry> entries, Making making);
   Result<std::vector<bool>> find_records(std::span<const Object> objects) const;
+  // nullopt where there is none.
+  Result<std::optional<ObjectRecord>> read_record(ObjectId object) const;
   // Whether the record is being made under this token.
   Result<bool> is_mark(Making making) const;
   Result<std::string> begin_record(ObjectId object);
