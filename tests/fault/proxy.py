@@ -245,10 +245,13 @@ class TcpProxy:
         except OSError:
             pass
         finally:
-            with self.lock:
-                self.open -= {source, target}
-            reset(source)
-            reset(target)
+            self.end(source, target)
+
+    def end(self, source, target):
+        with self.lock:
+            self.open -= {source, target}
+        reset(source)
+        reset(target)
 
     def count(self, what, number=1):
         with self.lock:
@@ -322,10 +325,7 @@ class CqlProxy(TcpProxy):
         except OSError:
             pass
         finally:
-            with self.lock:
-                self.open -= {source, target}
-            reset(source)
-            reset(target)
+            self.end(source, target)
 
     def refuse(self, client, stream, opcode, body):
         """True where the request has had its answer."""
