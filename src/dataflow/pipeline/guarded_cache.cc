@@ -120,38 +120,35 @@ Task<bool> GuardedCache::still_trustworthy() {
   co_return trustworthy.has_value() && *trustworthy;
 }
 
+Task<Result<void>> GuardedCache::disown(std::string_view where_that_cannot_be_noted) {
+  auto done = co_await store_.disown_caches();
+  if (done) {
+    incarnation_ = std::move(*done);
+    co_return Result<void>();
+  }
+  if (done.error().code != ErrorCode::kUnauthorized) {
+    co_return std::unexpected(std::move(done.error()));
+  }
+  warn_(std::string(where_that_cannot_be_noted) + done.error().describe());
+  co_return Result<void>();
+}
+
 Task<Result<void>> GuardedCache::before_blind_write() {
   auto one_at_a_time = co_await disowning_.acquire(1);
   if (disowned_) co_return Result<void>();
-  auto done = co_await store_.disown_caches();
-  if (!done && done.error().code == ErrorCode::kUnauthorized) {
-    warn_(
-        "rows are written that the cache is not told of, and the store does not let that be noted "
-        "in it: empty "
-        "the cache before the next run: " +
-        done.error().describe());
-    disowned_ = true;
-    co_return Result<void>();
-  }
-  if (!done) co_return std::unexpected(std::move(done.error()));
-  incarnation_ = std::move(*done);
-  disowned_ = true;
-  co_return Result<void>();
+  auto done = co_await disown(
+      "rows are written that the cache is not told of, and the store does not let that be noted in "
+      "it: empty the cache before the next run: ");
+  disowned_ = done.has_value();
+  co_return done;
 }
 
 Task<Result<void>> GuardedCache::after_last_write(std::string_view incarnation) {
   if (incarnation == incarnation_) co_return Result<void>();
-  auto done = co_await store_.disown_caches();
-  if (!done && done.error().code == ErrorCode::kUnauthorized) {
-    warn_(
-        "another job's cache was not told of all that this run wrote, and the store does not let "
-        "that be noted in it: empty that cache before its next run: " +
-        done.error().describe());
-    co_return Result<void>();
-  }
-  if (!done) co_return std::unexpected(std::move(done.error()));
-  incarnation_ = std::move(*done);
-  co_return Result<void>();
+  auto done = co_await disown(
+      "another job's cache was not told of all that this run wrote, and the store does not let "
+      "that be noted in it: empty that cache before its next run: ");
+  co_return done;
 }
 
 }  // namespace dataflow::pipeline

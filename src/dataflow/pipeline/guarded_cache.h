@@ -60,6 +60,8 @@ class GuardedCache {
 
  private:
   void switch_off(const Error& error);
+  // A store that does not allow it is a warning, which begins with these words.
+  Task<Result<void>> disown(std::string_view where_that_cannot_be_noted);
 
   Cache* const cache_;
   ProductService& store_;
