@@ -178,8 +178,7 @@ std::vector<Setting> s3_settings() {
              "Until a connection has to be there."),
       number(&S::request_timeout_ms, "request_timeout_ms", 1, kHourMs,
              "The longest pause of an answer; the whole of it, at most a few MiB, may take ten "
-             "times as "
-             "long."),
+             "times as long."),
       number(&S::retries, "retries", 0, 1'000, "How often one request is repeated."),
       number(&S::retry_timeout_ms, "retry_timeout_ms", 0, kHourMs,
              "How long one request is repeated before the job gives up."),
@@ -286,10 +285,10 @@ std::span<const Section> sections() {
       section<RedisConfig>("What the job remembers between runs. Without this section the cache is "
                            "embedded as well."),
       section<RocksdbConfig>("The embedded store and cache."),
-      section<S3Config>("S3, or what speaks its protocol. Credentials come from the environment "
-                        "(AWS_ACCESS_KEY_ID, ...), a web identity, or the container's or the "
-                        "instance's role, never "
-                        "from this file; ~/.aws and its profiles are not read."),
+      section<S3Config>(
+          "S3, or what speaks its protocol. Credentials come from the environment "
+          "(AWS_ACCESS_KEY_ID, ...), a web identity, or the container's or the instance's role, "
+          "never from this file; ~/.aws and its profiles are not read."),
       section<HttpConfig>("The microservice."),
       section<PipelineConfig>("The job."),
   };
