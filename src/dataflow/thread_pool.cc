@@ -15,7 +15,10 @@ ThreadPool::ThreadPool(std::size_t threads)
   }
 }
 
-ThreadPool::~ThreadPool() { stop(); }
+ThreadPool::~ThreadPool() {
+  stop();
+  std::lock_guard nobody_posts(posting_);
+}
 
 void ThreadPool::stop() {
   context_.stop();

@@ -4,13 +4,17 @@
 // allows some of the threads and not all: here it ends those that it started and throws
 // std::system_error.
 //
-// Thread safety: get_executor() from any thread, the rest from one that is not of the pool.
+// Thread safety: get_executor() and post() from any thread, the rest from one that is not of the
+// pool.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <cstddef>
+#include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace dataflow {
@@ -28,6 +32,14 @@ class ThreadPool {
 
   Executor get_executor() { return context_.get_executor(); }
 
+  // As boost::asio::post() to the executor, for a pool that may end as soon as `call` has run: the
+  // destructor waits for whoever is still on the way out of here, waking a thread.
+  template <class Call>
+  void post(Call call) {
+    std::lock_guard lock(posting_);
+    boost::asio::post(context_, std::move(call));
+  }
+
   // Returns when nothing is left to do. The pool is of no use afterwards.
   void join();
 
@@ -35,6 +47,7 @@ class ThreadPool {
   void stop();
 
   boost::asio::io_context context_;
+  std::mutex posting_;
   boost::asio::executor_work_guard<Executor> work_;
   std::vector<std::thread> threads_;
 };

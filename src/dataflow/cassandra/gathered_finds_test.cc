@@ -5,9 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/strand.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
 #include <future>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -151,18 +154,19 @@ TEST_F(GatheredFindsTest, FromManyExecutors) {
     return rows_for(ids);
   };
   connection_.on_select = connection_.on_select_together = answer;
-  boost::asio::thread_pool pool(4);
+  std::vector<std::unique_ptr<boost::asio::thread_pool>> pools;
+  for (int i = 0; i < 4; ++i) pools.push_back(std::make_unique<boost::asio::thread_pool>(1));
   std::vector<std::future<Result<Product>>> asked;
   for (ProductId id = 1; id <= 4'001; id += 2) {
-    asked.push_back(boost::asio::co_spawn(boost::asio::make_strand(pool), finds_.find(id),
-                                          boost::asio::use_future));
+    auto& pool = *pools[static_cast<std::size_t>(id / 2) % pools.size()];
+    asked.push_back(boost::asio::co_spawn(pool, finds_.find(id), boost::asio::use_future));
   }
   ProductId id = 1;
   for (auto& one : asked) {
     EXPECT_EQ(one.get().value().id, id);
     id += 2;
   }
-  pool.join();
+  for (auto& pool : pools) pool->join();
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <boost/asio/post.hpp>
 #include <exception>
 #include <utility>
 
@@ -57,7 +56,7 @@ Task<Result<T>> run_on(ThreadPool& pool, Call call) {
     auto made = [guarded = std::move(guarded), done = std::move(done)]() mutable {
       done(guarded());
     };
-    boost::asio::post(pool.get_executor(), std::move(made));
+    pool.post(std::move(made));
   };
   auto value = co_await async_value<Result<T>>(start);
   co_return std::move(value);
