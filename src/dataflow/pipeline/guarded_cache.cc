@@ -53,7 +53,10 @@ Task<Result<std::string>> GuardedCache::learn_incarnation(bool dry_run) {
     identity.clear();
   }
   if (identity.empty()) incarnation = co_await store_.incarnation();
-  if (incarnation) incarnation_ = *incarnation;
+  if (incarnation) {
+    incarnation_ = *incarnation;
+    table_ = table_of(incarnation_);
+  }
   co_return incarnation;
 }
 
@@ -61,6 +64,7 @@ Task<void> GuardedCache::open(std::string incarnation, bool dry_run) {
   if (!on_) co_return;
   auto opened = co_await cache_->open(incarnation,
                                       dry_run ? Cache::Mode::kReadOnly : Cache::Mode::kReadWrite);
+  opened_ = opened.has_value();
   if (!opened) switch_off(opened.error());
 }
 
@@ -83,10 +87,12 @@ Task<std::optional<WriteTime>> GuardedCache::forget(std::span<const ProductId> i
 Task<std::optional<std::size_t>> GuardedCache::remember(std::span<const ProductId> ids,
                                                         std::span<const CacheEntry> entries,
                                                         Making making) {
-  if (!on_) co_return std::nullopt;
-  auto remembered = co_await attempt([&] { return cache_->remember(ids, entries, making); });
-  if (remembered) co_return *remembered;
-  switch_off(remembered.error());
+  if (on_) {
+    auto remembered = co_await attempt([&] { return cache_->remember(ids, entries, making); });
+    if (remembered) co_return *remembered;
+    switch_off(remembered.error());
+  }
+  untold_ = true;
   co_return std::nullopt;
 }
 
@@ -135,19 +141,21 @@ Task<Result<void>> GuardedCache::disown(std::string_view where_that_cannot_be_no
 
 Task<Result<void>> GuardedCache::before_blind_write() {
   auto one_at_a_time = co_await disowning_.acquire(1);
-  if (disowned_) co_return Result<void>();
+  if (disowned_) co_return *disowned_;
   auto done = co_await disown(
       "rows are written that the cache is not told of, and the store does not let that be noted in "
       "it: empty the cache before the next run: ");
-  disowned_ = done.has_value();
+  // The first to write: what the table went through before that is noted now.
+  if (done && !opened_) table_ = table_of(incarnation_);
+  disowned_ = done;
   co_return done;
 }
 
 Task<Result<void>> GuardedCache::after_last_write(std::string_view incarnation) {
-  if (incarnation == incarnation_) co_return Result<void>();
+  if (incarnation == incarnation_ && (!untold_ || disowned_)) co_return Result<void>();
   auto done = co_await disown(
-      "another job's cache was not told of all that this run wrote, and the store does not let "
-      "that be noted in it: empty that cache before its next run: ");
+      "a cache was not told of all that this run wrote, and the store does not let that be noted "
+      "in it: empty it before its next run: ");
   co_return done;
 }
 

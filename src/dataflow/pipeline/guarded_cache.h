@@ -50,13 +50,20 @@ class GuardedCache {
   Task<void> end_object(const Object& object, std::string token);
   Task<bool> still_trustworthy();
 
-  // To be called before rows are written without a successful forget(). An error is the store's.
+  // To be called before rows are written without a successful forget(). An error is the store's,
+  // and final: it is what all later calls return.
   Task<Result<void>> before_blind_write();
 
   // To be called after the last row was written, with the store's incarnation of that moment. Where
   // it is not the one that this run made or found, another cache was trusted meanwhile, which was
-  // not told of all that this run wrote: the store disowns it. An error is the store's.
+  // not told of all that this run wrote: the store disowns it. As it does where this run's cache
+  // could not be told of a row that is stored: another job may have told it of an earlier version.
+  // An error is the store's.
   Task<Result<void>> after_last_write(std::string_view incarnation);
+
+  // table_of() the incarnation that this run's rows are written to; empty where it is not known. To
+  // be asked while nothing is written.
+  std::string_view table() const { return table_; }
 
  private:
   void switch_off(const Error& error);
@@ -68,8 +75,11 @@ class GuardedCache {
   const Warn warn_;
   std::atomic<bool> on_;
   std::string incarnation_;  // in which this run's writes are told of, or known to be untold
+  std::string table_;
+  bool opened_ = false;  // and its incarnation noted: truncations until then are none of this run's
+  std::atomic<bool> untold_ = false;  // of rows that are stored
   Budget disowning_{1};
-  bool disowned_ = false;
+  std::optional<Result<void>> disowned_;  // before a blind write
 };
 
 }  // namespace dataflow::pipeline

@@ -124,22 +124,16 @@ Task<Result<void>> Pipeline::learn_table() {
 // found by the next run.) And a cache of another job may have become the one that is told, without
 // being told of what this run wrote. A store that has failed is not asked once more.
 Task<void> Pipeline::check_table() {
-  if (options_.dry_run || incarnation_.empty()) co_return;
-  bool refused = false;
-  {
-    std::lock_guard lock(mutex_);
-    for (const Error& error : errors_) refused = refused || error.code == ErrorCode::kInvalid;
-  }
-  const bool has_written = rows_.has_written() && !rows_.store_has_failed();
-  const bool wrote = progress_.counts().written > 0 && !stop_.stopped();
-  if (!has_written && !refused) co_return;
+  if (options_.dry_run || cache_.table().empty()) co_return;
+  if (!rows_.has_written() || rows_.store_has_failed()) co_return;
   auto now = co_await parts_.store->incarnation();
-  if (now && has_written) {
+  if (now) {
     auto told = co_await cache_.after_last_write(*now);
     if (!told) run_failed(std::move(told.error()));
   }
-  if (!wrote && !refused) co_return;
-  if (now && table_of(*now) == table_of(incarnation_)) co_return;
+  const bool wrote = progress_.counts().written > 0 && !stop_.stopped();
+  if (!wrote && !rows_.store_has_refused()) co_return;
+  if (now && table_of(*now) == cache_.table()) co_return;
   if (now) {
     run_failed(
         {ErrorCode::kConflict,
@@ -465,8 +459,9 @@ void Pipeline::source_failed(const ObjectState& object, Error error) {
 
 void Pipeline::run_failed(Error error) {
   {
+    // Once, of what befalls many blocks alike.
     std::lock_guard lock(mutex_);
-    errors_.push_back(std::move(error));
+    if (std::ranges::find(errors_, error) == errors_.end()) errors_.push_back(std::move(error));
   }
   stop_.stop(Stop::kFailed);
 }

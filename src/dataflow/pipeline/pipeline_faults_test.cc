@@ -465,13 +465,16 @@ TEST_F(PipelineTest, ACacheThatWasLeftOutIsNotBelievedAgain) {
 // A job that opens a cache while another one writes without: what it wrote itself may be replaced
 // by a write that its cache is never told of.
 TEST_F(PipelineTest, ACacheOpenedWhileAnotherJobWritesWithoutOneIsNotBelieved) {
-  enum class Blind { kNoCache, kAnotherCache, kFailsAtItsEnd };
-  for (const auto blind : {Blind::kNoCache, Blind::kAnotherCache, Blind::kFailsAtItsEnd}) {
+  enum class Blind { kNoCache, kAnotherCache, kFailsAtItsEnd, kIsRefusedAtItsEnd };
+  for (const auto blind :
+       {Blind::kNoCache, Blind::kAnotherCache, Blind::kFailsAtItsEnd, Blind::kIsRefusedAtItsEnd}) {
     MemoryCache another;
     options_.block_bytes = 32;
     options_.objects_in_flight = 1;
-    const bool fails = blind == Blind::kFailsAtItsEnd;
-    fetch_->put("blind", line(1, "a") + line(2, "a") + (fails ? "no room for this line\n" : ""));
+    const bool refused = blind == Blind::kIsRefusedAtItsEnd;
+    const bool fails = blind == Blind::kFailsAtItsEnd || refused;
+    const std::string last = refused ? line(3, "too large") : "no room for this line\n";
+    fetch_->put("blind", line(1, "a") + line(2, "a") + (fails ? last : ""));
     fetch_->put("told", line(2, "b"));
     bool other_ran = false;
     mock::ProductService meanwhile(store_);
@@ -483,6 +486,9 @@ TEST_F(PipelineTest, ACacheOpenedWhileAnotherJobWritesWithoutOneIsNotBelieved) {
         EXPECT_EQ(load({"told"}).counts.written, 1u);
         EXPECT_EQ(titles().at(2), "b");
         time = std::max(time, *store_.time_of(2) + 1);
+      }
+      if (products.front().id == 3) {
+        return mock::ready<void>(fail(ErrorCode::kInvalid, "mutation too large"));
       }
       return store_.save_many(products, time, stored);
     };
@@ -498,6 +504,101 @@ TEST_F(PipelineTest, ACacheOpenedWhileAnotherJobWritesWithoutOneIsNotBelieved) {
     EXPECT_EQ(titles().at(2), "b");
     store_.truncate();
   }
+}
+
+// Of two jobs with one cache the one whose write holds cannot tell it so.
+TEST_F(PipelineTest, ARowThatTheCacheCouldNotBeToldOfIsNotBelieved) {
+  fetch_->put("a", line(1, "of a"));
+  fetch_->put("b", line(1, "of b"));
+  mock::Cache deaf(cache_);
+  deaf.remember_fn = [](std::span<const ProductId>, std::span<const CacheEntry>, Making) {
+    return mock::ready<std::size_t>(fail(ErrorCode::kUnavailable, "timed out"));
+  };
+  bool other_ran = false;
+  mock::ProductService meanwhile(store_);
+  meanwhile.save_many_fn = [&](std::span<const ProductView> products, WriteTime time,
+                               std::span<bool> stored) {
+    if (!std::exchange(other_ran, true)) {
+      store_used_ = &store_;
+      cache_used_ = &cache_;
+      EXPECT_EQ(load({"a"}).counts.written, 1u);
+      time = std::max(time, *store_.time_of(1) + 1);
+    }
+    return store_.save_many(products, time, stored);
+  };
+  store_used_ = &meanwhile;
+  cache_used_ = &deaf;
+  EXPECT_TRUE(load({"b"}).errors.empty());
+  ASSERT_TRUE(other_ran);
+  EXPECT_EQ(titles(), (Titles{{1, "of b"}}));
+  store_used_ = &store_;
+  cache_used_ = &cache_;
+  EXPECT_EQ(load({"a"}).counts.written, 1u);
+  EXPECT_EQ(titles(), (Titles{{1, "of a"}}));
+  EXPECT_EQ(load({"a"}).counts.written, 0u);
+}
+
+// Fails as a store that is away: after it has been waited for.
+template <class T>
+Task<Result<T>> fail_later() {
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor,
+                                  std::chrono::milliseconds(20));
+  co_await timer.async_wait(boost::asio::use_awaitable);
+  co_return fail(ErrorCode::kUnavailable, "nobody answers");
+}
+
+// Many blocks are under way when the store goes away. It is waited for once, and told of once.
+TEST_F(PipelineTest, BlocksUnderWayDoNotWaitForALostStoreOneAfterTheOther) {
+  options_.block_bytes = 512;
+  std::string text;
+  for (int version = 0; version < 50; ++version) {
+    for (ProductId id = 0; id < 20; ++id) text += line(id, std::to_string(version));
+  }
+  fetch_->put("a", text);
+  std::atomic<int> calls = 0;
+  mock::ProductService away(store_);
+  store_used_ = &away;
+  threads_ = 2;
+
+  // Each block replaces what the one before it was to write.
+  away.save_many_fn = [&calls](std::span<const ProductView>, WriteTime, std::span<bool>) {
+    ++calls;
+    return fail_later<void>();
+  };
+  EXPECT_EQ(load({"a"}).errors.size(), 1u);
+  EXPECT_EQ(calls.exchange(0), 1);
+
+  // Each block has to be told of to the caches.
+  mock::ProductService deaf(store_);
+  store_used_ = &deaf;
+  cache_used_ = nullptr;
+  deaf.disown_caches_fn = [&calls] {
+    ++calls;
+    return fail_later<std::string>();
+  };
+  EXPECT_EQ(load({"a"}).errors.size(), 1u);
+  EXPECT_EQ(calls, 1);
+  EXPECT_TRUE(titles().empty());
+}
+
+// What of a truncation that nobody had noted is seen depends on the nodes that answer. It was
+// before the run wrote anything, and is noted then.
+TEST_F(PipelineTest, ATruncationNotedBeforeTheFirstWriteIsNoneDuringTheRun) {
+  fetch_->put("a", line(1, "one"));
+  mock::ProductService noting(store_);
+  bool noted = false;
+  noting.incarnation_fn = [&noted] {
+    return mock::ready<std::string>(noted ? "table\nof two nodes\ncaches b"
+                                          : "table\nof three nodes\ncaches a");
+  };
+  noting.disown_caches_fn = [&noted] {
+    noted = true;
+    return mock::ready<std::string>("table\nof two nodes\ncaches b");
+  };
+  store_used_ = &noting;
+  cache_used_ = nullptr;
+  EXPECT_TRUE(load({"a"}).errors.empty());
+  EXPECT_TRUE(noted);
 }
 
 // The slower job puts a row off to the end of its run; the object is replaced, and read and

@@ -386,24 +386,23 @@ Task<Result<void>> RowStage::write(Work& work) {
   const bool replaces_written =
       std::ranges::any_of(work.rows, [](const RowOnItsWay& row) { return row.replaces_written(); });
   if (replaces_written) co_await tickets_.wait_before(ticket.number());
+  if (auto there = store_is_there(); !there) co_return there;
 
   WriteTime time = co_await clock_.next(0, replaces_written);
   const bool told = co_await make_dirty(work, replaces_written, time);
   if (!told) {
     auto disowned = co_await cache_.before_blind_write();
-    if (!disowned) {
-      store_has_failed_ = true;
-      co_return std::unexpected(std::move(disowned.error()));
-    }
+    if (!disowned) co_return std::unexpected(note_failure(std::move(disowned.error())));
   }
   std::vector<ProductView> products;
   products.reserve(work.rows.size());
   for (const auto& row : work.rows) products.push_back(row.row->product);
   const auto stored = std::make_unique<bool[]>(products.size());
   const std::span<bool> stored_span(stored.get(), products.size());
+  if (auto there = store_is_there(); !there) co_return there;  // still
   has_written_ = true;
   auto saved = co_await store_.save_many(products, time, stored_span);
-  if (!saved) store_has_failed_ = true;
+  if (!saved) saved = std::unexpected(note_failure(std::move(saved.error())));
   for (std::size_t i = 0; i < products.size(); ++i) {
     if (!stored[i]) continue;
     ++work.counts.written;
@@ -415,6 +414,20 @@ Task<Result<void>> RowStage::write(Work& work) {
     work.object->complete = false;
   }
   co_return saved;
+}
+
+Result<void> RowStage::store_is_there() {
+  if (!store_has_failed_) return {};
+  std::lock_guard lock(failure_mutex_);
+  return std::unexpected(failure_);
+}
+
+Error RowStage::note_failure(Error error) {
+  if (error.code == ErrorCode::kInvalid) store_has_refused_ = true;
+  if (error.code != ErrorCode::kUnavailable) return error;
+  std::lock_guard lock(failure_mutex_);
+  if (!store_has_failed_.exchange(true)) failure_ = error;
+  return error;
 }
 
 // Only acknowledged rows are remembered.

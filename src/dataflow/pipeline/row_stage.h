@@ -48,7 +48,10 @@ class RowStage {
 
   // Whether the store was told to write anything, acknowledged or not.
   bool has_written() const { return has_written_; }
-  // Whether it could not do so.
+  // Whether it refused to (kInvalid): the table may be gone.
+  bool store_has_refused() const { return store_has_refused_; }
+  // Whether it was not there any more (kUnavailable). Nothing is begun to be written afterwards:
+  // every write would wait for it as long as the first one did.
   bool store_has_failed() const { return store_has_failed_; }
 
   // Decides the rows that were put off. To be called when every block of the run has been taken.
@@ -72,6 +75,8 @@ class RowStage {
   Task<bool> make_dirty(Work& work, bool replaces_written, WriteTime& time);
   Task<void> remember(Work& work, std::span<const bool> stored, WriteTime time);
   Task<void> take_over(Work& work);
+  Result<void> store_is_there();
+  Error note_failure(Error error);
   void count(Work& work, const Counts& counts);
 
   const Options& options_;
@@ -83,7 +88,10 @@ class RowStage {
   WriteClock clock_;
   Tickets tickets_;
   std::atomic<bool> has_written_ = false;
+  std::atomic<bool> store_has_refused_ = false;
   std::atomic<bool> store_has_failed_ = false;
+  std::mutex failure_mutex_;
+  Error failure_;  // where store_has_failed_
 
   std::mutex displaced_mutex_;
   std::unordered_set<std::uint64_t> displaced_;  // LineOrder::attempt_of whom lines gave way to
