@@ -5,9 +5,9 @@
 # usage: scripts/test.sh [CTEST_ARGUMENT...]
 #
 # The arguments go to ctest, of each preset: scripts/test.sh -L unit, scripts/test.sh -R Pipeline
-# Without arguments the tests of labels fault, input and tls run on the first preset only.
+# Tests of the whole programs (labels fault, fuzz, input, tls, long) run on the first preset only.
 # ThreadSanitizer: DATAFLOW_PRESETS=tsan scripts/test.sh -L 'unit|live'
-# Tests that take hours (label long) run only when asked for: DATAFLOW_PRESETS=release scripts/test.sh -L long
+# Tests that take hours (label long) run only when asked for: scripts/test.sh -L long
 # environment: DATAFLOW_PRESETS    the presets to build and test, in order (default: "release asan")
 #              DATAFLOW_LEAVE_OUT  labels that are left out, with | between them (default: long)
 # exit codes: 0 all tests passed, 1 something failed, 130 and 143 interrupted
@@ -24,6 +24,8 @@ source "$here/lib/python.sh"
 
 read -r -a presets <<<"${DATAFLOW_PRESETS:-release asan}"
 times=()
+# Tests of these take minutes, and some limit the memory that a sanitizer needs.
+whole_programs='fault|fuzz|input|long|tls'
 
 # timed NAME COMMAND...: for the table at the end.
 timed() {
@@ -66,16 +68,19 @@ stop_servers() {
 
 # run_tests PRESET CTEST_ARGUMENT...: a failure is remembered, so that the other presets are tested as well.
 run_tests() {
-  local preset=$1 log=$logs/ctest-$1.log code=0
+  local preset=$1 log=$logs/ctest-$1.log none=error code=0
   shift
-  local left_out="^(${DATAFLOW_LEAVE_OUT:-long})\$"
-  # What takes minutes and is about the whole programs runs on the first preset, on the others when it is asked for.
-  if [[ $preset != "${presets[0]}" ]] && (($# == 0)); then left_out='^(long|fault|fuzz|input|tls)$'; fi
-  [[ " $* " == *long* ]] || set -- -LE "$left_out" "$@"
+  local left_out=${DATAFLOW_LEAVE_OUT:-long}
+  if [[ $preset != "${presets[0]}" ]]; then
+    left_out=$whole_programs none=ignore
+  elif [[ " $* " == *long* ]]; then
+    left_out=none
+  fi
+  set -- -LE "^($left_out)\$" "$@"
   export DATAFLOW_BIN_DIR=$root/build/$preset
   say "Testing (preset $preset, log: $log)"
   rm -f "$root/build/$preset/figures.txt"
-  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=error --parallel $(($(nproc) + 1)) "$@" 2>&1 |
+  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=$none --parallel $(($(nproc) + 1)) "$@" 2>&1 |
     tee "$log" || code=$?
   if ((code)); then failed+=("$preset"); fi
 }
@@ -112,6 +117,8 @@ main() {
   esac
   cd "$root"
   failed=()
+  # Where no other tests are asked for, nothing else is built.
+  if [[ ${1:-} == -L && ${2:-} =~ ^($whole_programs)(\|($whole_programs))*$ ]]; then presets=("${presets[0]}"); fi
   only_one
   local packages=(build test)
   # Its suppressions are by name.
