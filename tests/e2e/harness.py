@@ -73,9 +73,10 @@ class Setup:
         kept = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
         self.environment = {k: v for k, v in os.environ.items() if k in kept or k.endswith("SAN_OPTIONS")}
         self.environment.update(environment)
+        self.popen = {}  # how its programs are started, each of them
 
     def start(self, *arguments, program="job", **popen):
-        popen = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen}
+        popen = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **self.popen, **popen}
         return subprocess.Popen([BIN / program, *map(str, arguments)], cwd=self.folder, env=self.environment, **popen)
 
     def provision(self, *arguments):

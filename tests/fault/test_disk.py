@@ -4,7 +4,7 @@ import json
 import resource
 
 import harness
-from disk import small_disk
+from disk import read_only_place, small_disk
 from faults import length, limited, served_table, write_files
 
 ROWS = length(20_000, 100_000)
@@ -35,14 +35,14 @@ def test_embedded_store_on_a_full_disk(embedded, rng, figures):
     most = sum(len(text.encode()) for text in texts) * 3 // 4
     sizes = [256 << 10, most, *(rng.randrange(256 << 10, most) for _ in range(length(4, 100)))]
     for number, size in enumerate(sizes):
-        with small_disk(embedded.folder / f"full-{number}", size) as disk:
+        with small_disk(embedded, size, f"full-{number}") as disk:
             embedded.environment["DATAFLOW_ROCKSDB_PATH"] = str(disk.path / "store")
             for left in (None, 0, 4 << 10, 16 << 10, 64 << 10):
                 if left is not None:
                     disk.fill(left)
-                err = run(embedded, figures, source, code=4, **disk.limits)
+                err = run(embedded, figures, source, code=4)
                 figures.fault()
-                assert "make room" in err or "ulimit -f" in err, err
+                assert "make room" in err, err
             disk.make_room()
             figures.run(embedded.job(source))
             assert figures.run(embedded.job(source)).written == 0
@@ -64,7 +64,7 @@ def test_file_size_limit_is_an_error_not_a_death(embedded, figures):
 def test_embedded_store_in_a_read_only_folder(embedded, figures):
     texts = harness.catalogue(1_000)
     source = write_files(embedded, texts)
-    with small_disk(embedded.folder, 64 * MIB) as disk:
+    with read_only_place(embedded) as disk:
         embedded.environment["DATAFLOW_ROCKSDB_PATH"] = str(disk.path / "store")
         disk.make_read_only()
         err = run(embedded, figures, source, code=4)
@@ -87,51 +87,92 @@ def bad_lines(count):
     return "".join(f'{{"id": {number}, "title": 7, "rest": "{"x" * 200}"}}\n' for number in range(count))
 
 
-def test_rejects_on_a_full_and_on_a_read_only_disk(embedded, figures):
+REJECTS = ("-max-errors", "100000", "-rejects")
+BAD = 20_000
+
+
+def with_bad_lines(setup):
+    """A source with good lines and with more bad ones than there is room for; its rows."""
     texts = harness.catalogue(2_000)
-    bad = bad_lines(20_000)
-    source = write_files(embedded, [*texts, bad])
-    expected = harness.rows_of(*texts)
-    arguments = ("-max-errors", "100000", "-rejects")
-    with small_disk(embedded.folder, MIB) as disk:
+    return write_files(setup, [*texts, bad_lines(BAD)]), harness.rows_of(*texts)
+
+
+def check_rejects(embedded, figures, source, expected, rejects, here):
+    """The next run with room leaves all of them and their reasons."""
+    again = figures.run(embedded.job(*REJECTS, rejects, source, code=1))
+    assert again.rejected == BAD
+    assert sorted(here.read_text().splitlines()) == sorted(bad_lines(BAD).splitlines())
+    assert len(here.with_name("rejects.jsonl.reasons").read_text().splitlines()) == BAD
+    figures.compare(served(embedded, expected), expected)
+
+
+def test_rejects_on_a_full_disk(embedded, figures):
+    source, expected = with_bad_lines(embedded)
+    with small_disk(embedded, MIB) as disk:
         rejects = disk.path / "rejects.jsonl"
-        err = run(embedded, figures, *arguments, rejects, source, code=4, **disk.limits)
+        err = run(embedded, figures, *REJECTS, rejects, source, code=4)
         figures.fault()
         assert str(rejects) in err and "-rejects FILE" in err, err
         disk.make_room()
-        again = figures.run(embedded.job(*arguments, rejects, source, code=1))
-        assert again.rejected == 20_000
-        assert sorted(rejects.read_text().splitlines()) == sorted(bad.splitlines())
-        assert len((disk.path / "rejects.jsonl.reasons").read_text().splitlines()) == 20_000
-        figures.compare(served(embedded, expected), expected)
-        before = rejects.read_bytes()
+        check_rejects(embedded, figures, source, expected, rejects, disk.here / "rejects.jsonl")
+
+
+def test_rejects_larger_than_a_file_may_be(embedded, figures):
+    source, expected = with_bad_lines(embedded)
+    rejects = embedded.folder / "rejects.jsonl"
+    err = run(embedded, figures, *REJECTS, rejects, source, code=4, **limited(resource.RLIMIT_FSIZE, MIB))
+    figures.fault()
+    assert str(rejects) in err and "-rejects FILE" in err, err
+    check_rejects(embedded, figures, source, expected, rejects, rejects)
+
+
+def test_rejects_in_a_read_only_folder(embedded, figures):
+    source, expected = with_bad_lines(embedded)
+    with read_only_place(embedded) as disk:
+        rejects, here = disk.path / "rejects.jsonl", disk.here / "rejects.jsonl"
+        check_rejects(embedded, figures, source, expected, rejects, here)
+        before = here.read_bytes()
         disk.make_read_only()
-        err = run(embedded, figures, *arguments, rejects, source, code=4)
+        err = run(embedded, figures, *REJECTS, rejects, source, code=4)
         figures.fault()
         assert str(rejects) in err and "-rejects FILE" in err, err
-        assert rejects.read_bytes() == before, "what an earlier run rejected is still there"
+        assert here.read_bytes() == before, "what an earlier run rejected is still there"
 
 
-def test_report_on_a_full_and_on_a_read_only_disk(embedded, figures):
+def with_a_report(embedded, figures, source, texts, report, here):
+    """A run that has room for its report."""
+    run(embedded, figures, "-report", report, source, code=0)
+    assert json.loads(here.read_text())["files"] == len(texts)
+    expected = harness.rows_of(*texts)
+    figures.compare(served(embedded, expected), expected)
+
+
+def test_report_on_a_full_disk(embedded, figures):
     texts = harness.catalogue(2_000)
     source = write_files(embedded, texts)
-    expected = harness.rows_of(*texts)
-    with small_disk(embedded.folder, MIB) as disk:
-        report = disk.path / "report.json"
-        if disk.real:
-            (disk.path / "full").write_bytes(bytes(MIB))
-            err = run(embedded, figures, "-report", report, source, code=4)
-            figures.fault()
-            assert str(report) in err and "-report FILE" in err, err
-            assert not report.exists(), "half a report is none"
-            (disk.path / "full").unlink()
-        run(embedded, figures, "-report", report, source, code=0)
-        assert json.loads(report.read_text())["files"] == len(texts)
-        figures.compare(served(embedded, expected), expected)
+    with small_disk(embedded, MIB) as disk:
+        report, here = disk.path / "report.json", disk.here / "report.json"
+        disk.fill()
+        err = run(embedded, figures, "-report", report, source, code=4)
+        figures.fault()
+        assert str(report) in err and "-report FILE" in err, err
+        assert not here.exists(), "half a report is none"
+        disk.make_room()
+        with_a_report(embedded, figures, source, texts, report, here)
+
+
+def test_report_in_a_read_only_folder(embedded, figures):
+    texts = harness.catalogue(2_000)
+    source = write_files(embedded, texts)
+    with read_only_place(embedded) as disk:
+        report, here = disk.path / "report.json", disk.here / "report.json"
+        with_a_report(embedded, figures, source, texts, report, here)
+        before = here.read_bytes()
         disk.make_read_only()
         err = run(embedded, figures, "-report", report, source, code=4)
         figures.fault()
         assert str(report) in err and "-report FILE" in err, err
+        assert here.read_bytes() == before, "the report of an earlier run is still there"
 
 
 def test_temporary_files_on_a_full_disk(embedded, figures):
@@ -141,19 +182,15 @@ def test_temporary_files_on_a_full_disk(embedded, figures):
     source = write_files(embedded, texts)
     expected = harness.rows_of(*texts)
     embedded.environment["DATAFLOW_PIPELINE_IDS_MEMORY_BYTES"] = str(MIB)
-    with small_disk(embedded.folder, 64 << 10) as disk:
-        kept = embedded.environment.get("TMPDIR")
+    kept = dict(embedded.environment)
+    with small_disk(embedded, 64 << 10) as disk:
         embedded.environment["TMPDIR"] = str(disk.path)
-        if disk.real:
-            err = run(embedded, figures, source, code=4)
-            figures.fault()
-            assert str(disk.path) in err, err
+        err = run(embedded, figures, source, code=4)
+        figures.fault()
+        assert str(disk.path) in err, err
         disk.make_room()
         figures.run(embedded.job(source))
-        assert not list(disk.path.iterdir()), "temporary files are gone after the run"
-        if kept is None:
-            del embedded.environment["TMPDIR"]
-        else:
-            embedded.environment["TMPDIR"] = kept
+        assert not list(disk.here.iterdir()), "temporary files are gone after the run"
+    embedded.environment = kept
     sample = {key: expected[key] for key in range(0, rows, 101)}
     figures.compare(served(embedded, sample), sample)
