@@ -1,10 +1,12 @@
 """A Cassandra of a test's own, started by scripts/servers.sh in a folder of its own, to be killed and paused."""
+import contextlib
 import os
 import pathlib
 import re
 import signal
 import subprocess
 
+import cut_off
 import harness
 
 SERVERS_SH = pathlib.Path(__file__).parent.parent.parent / "scripts" / "servers.sh"
@@ -20,6 +22,9 @@ class OwnCassandra:
         self.kept = bool(kept) and nodes == 3
         self.state = pathlib.Path(kept) if self.kept else pathlib.Path(folder) / "servers"
         self.nodes = nodes
+        # A node that is cut off or sleeps since a run that was killed does not start, nor do the others with it.
+        cut_off.give_back_of_the_dead()
+        self.wake()
         try:
             environment = self.start()
         except BaseException:
@@ -53,6 +58,14 @@ class OwnCassandra:
 
     def signal(self, which, node=1):
         os.kill(self.pid(node), which)
+
+    def wake(self):
+        """Those that were paused go on. One that was killed has nobody to be told, or somebody else by now."""
+        for node in range(1, self.nodes + 1):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                pid = self.pid(node)
+                if str(self.base(node)).encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGCONT)
 
     def kill(self, node=1):
         """Ends it at once; returns when it is gone."""

@@ -2,12 +2,11 @@
 waited for, then said."""
 import concurrent.futures
 import contextlib
-import os
 import signal
-import subprocess
 import time
 import uuid
 
+import cut_off
 import gate as gates
 import harness
 import pytest
@@ -32,24 +31,10 @@ def three(tmp_path_factory):
     made.stop()
 
 
-def route(verb, node):
-    """Takes away the way to a node's address, or gives it back: what everybody sends it, and it sends itself, is lost."""
-    command = ["ip", "route", verb, "blackhole", f"127.0.0.{node}", "table", "local"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def may_cut_off():
-    unused = 77
-    return os.geteuid() == 0 and route("add", unused) and route("del", unused)
-
-
 def mend(three):
-    """Undoes every fault that is not an end. A node that was killed has nobody to be told."""
-    for node in NODES:
-        if node in CAN_BE_CUT_OFF and os.geteuid() == 0:
-            route("del", node)
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            three.signal(signal.SIGCONT, node)
+    """Undoes every fault that is not an end."""
+    cut_off.give_back()
+    three.wake()
 
 
 def bring_back(three):
@@ -60,7 +45,7 @@ def bring_back(three):
 
 def strike(three, node, how):
     if how == "cut off":
-        assert route("add", node)
+        assert cut_off.cut_off(node)
     elif how == "paused":
         three.signal(signal.SIGSTOP, node)
     else:
@@ -132,8 +117,8 @@ def under_way(setup, gate, texts, rng):
 
 @pytest.mark.parametrize("how", ["killed", "paused", "cut off"])
 def test_one_node_goes_during_a_load(nodes, three, gate, rng, figures, how):
-    if how == "cut off" and not may_cut_off():
-        pytest.skip("to cut a node off takes root and `ip route`")
+    if how == "cut off" and not cut_off.possible():
+        pytest.skip("to cut a node off takes CAP_NET_ADMIN and iproute2")
     texts, expected = prepared(nodes, rng)
     for number in range(length(1, 6)):
         if number:
