@@ -14,3 +14,14 @@ def tell_skipped(terminalreporter):
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         tell(f"NOT RUN: {report.nodeid}: {reason}")
+
+
+def tell_seed(config, variable, seed):
+    """For pytest_sessionstart, past what pytest captures: of a run that is killed, what replays it is known."""
+    if config.option.collectonly:
+        return
+    line = f"{variable}={seed} replays {' '.join(map(os.path.basename, config.args))}"
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter.write_line(line)
+    reporter.flush()
+    tell(line)

@@ -19,6 +19,20 @@ ALL = pytest.StashKey()
 
 def pytest_configure(config):
     config.stash[ALL] = []
+    config.addinivalue_line("markers", "without_faults: a test of load, not of faults")
+
+
+def pytest_sessionstart(session):
+    figures.tell_seed(session.config, "DATAFLOW_FAULT_SEED", faults.SEED)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    result = yield
+    made = item.funcargs.get("figures")
+    if made and not made.faults and not item.get_closest_marker("without_faults"):
+        pytest.fail("no fault was injected, so that nothing is shown", pytrace=False)
+    return result
 
 
 @pytest.fixture
@@ -42,7 +56,6 @@ def gate(servers):
 @pytest.fixture
 def rng(request):
     """The test's own random numbers: the same for the same seed, whichever tests run beside it."""
-    print(f"replay with DATAFLOW_FAULT_SEED={faults.SEED}")
     return random.Random(f"{faults.SEED} {request.node.name}")
 
 
@@ -50,12 +63,12 @@ def rng(request):
 def figures_of_the_test(request):
     made = faults.Figures(request.node.name)
     yield made
-    request.config.stash[ALL].append(made)
-    figures.tell(made.line())
+    if made.faults or made.runs:  # one that was skipped is told as such
+        request.config.stash[ALL].append(made)
+        figures.tell(made.line())
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    terminalreporter.write_line(f"DATAFLOW_FAULT_SEED={faults.SEED}")
     for made in config.stash[ALL]:
         terminalreporter.write_line(made.line())
     figures.tell_skipped(terminalreporter)

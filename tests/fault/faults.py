@@ -26,10 +26,11 @@ def length(short, full):
 
 
 class Figures:
-    """What one test did. `compare` is the only way to count rows; a difference is counted, and ends the test."""
+    """What one test did. Rows are counted where they are compared, and nowhere else; a difference is counted, and ends the
+    test. One without a fault fails (conftest.py)."""
 
     def __init__(self, test):
-        self.test, self.faults, self.runs, self.rows, self.differences, self.notes = test, 0, 0, 0, 0, {}
+        self.test, self.faults, self.runs, self._rows, self._differences, self.notes = test, 0, 0, 0, 0, {}
 
     def fault(self, count=1):
         self.faults += count
@@ -39,9 +40,16 @@ class Figures:
         return run
 
     def compare(self, actual, expected):
-        self.rows += len(expected)
-        self.differences += len(harness.differences(actual, expected))
+        self._rows += len(expected)
+        self._differences += len(harness.differences(actual, expected))
         harness.assert_same_table(actual, expected)
+
+    def compare_each(self, actual, allowed):
+        """Each row is as one of the tables has it."""
+        wrong = [row for key, row in actual.items() if not any(harness.same(row, table.get(key)) for table in allowed)]
+        self._rows += len(actual)
+        self._differences += len(wrong)
+        assert not wrong, f"{len(wrong)} rows that nobody wrote, e.g. {wrong[0]}"
 
     def most(self, name, value):
         """Notes the largest value seen of something."""
@@ -49,7 +57,7 @@ class Figures:
 
     def line(self):
         notes = "".join(f", {name} {value}" for name, value in self.notes.items())
-        return f"{self.test}: {self.faults} faults, {self.runs} runs, {self.rows} rows compared, {self.differences} differences{notes}"
+        return f"{self.test}: {self.faults} faults, {self.runs} runs, {self._rows} rows compared, {self._differences} differences{notes}"
 
 
 class Started:

@@ -8,6 +8,7 @@ import time
 import uuid
 
 import harness
+import pytest
 import serving
 from faults import Started, check_flat, length, peak_mib, resources
 
@@ -121,6 +122,7 @@ class Served:
             figures.most(f"{self.name}: {what}", value)
 
 
+@pytest.mark.without_faults
 def test_soak(embedded, servers, tmp_path, figures):
     (tmp_path / "stream").mkdir()
     with contextlib.closing(harness.Servers(tmp_path / "stream", "fault_" + uuid.uuid4().hex[:12])) as streamed:
