@@ -5,7 +5,8 @@
 #
 # build: compiler, CMake, libraries; cargo from Debian (cargo-web) unless one of version 1.88 or later is found
 # test:  Java 17, Maven and Redis for scripts/servers.sh, Python for the end-to-end tests, OpenSSL for certificates, strace and
-#        systemd for the tests of packaging/, clang 19 for the fuzz targets and its formatter, slowhttptest
+#        systemd for the tests of packaging/, clang 19 for the fuzz targets and its formatter, slowhttptest, mount and
+#       iproute2 for the tests of faults
 # dev:   clang 19 with its formatter, tidy, sanitizers and symbolizer (reports of the preset tsan), shellcheck, wrk
 # bench: wrk, for scripts/bench.sh; it needs what build and test name as well. Debian 12's Go is too old for the peers in
 #        Go: have a newer one on PATH, or they are left out
@@ -28,7 +29,7 @@ packages_of() {
         libssl-dev libgtest-dev libgmock-dev libbenchmark-dev
       ;;
     test) echo openjdk-17-jdk-headless maven redis-server redis-tools python3 python3-venv openssl strace systemd \
-      clang-19 clang-format-19 libclang-rt-19-dev slowhttptest zstd ;;
+      clang-19 clang-format-19 libclang-rt-19-dev slowhttptest zstd iproute2 mount util-linux ;;
     dev) echo clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev llvm-19 shellcheck wrk ;;
     bench) echo wrk util-linux ;;
   esac
@@ -37,7 +38,7 @@ packages_of() {
 programs_of() {
   case $1 in
     build) echo g++ cmake python3 ninja pkg-config git curl ;;
-    test) echo java mvn redis-server redis-cli python3 openssl strace systemd-analyze clang++-19 clang-format-19 slowhttptest zstd ;;
+    test) echo java mvn redis-server redis-cli python3 openssl strace systemd-analyze clang++-19 clang-format-19 slowhttptest zstd ip mount unshare ;;
     dev) echo clang++-19 clang-tidy-19 clang-format-19 llvm-symbolizer-19 shellcheck wrk ;;
     bench) echo wrk taskset ;;
   esac
