@@ -6,7 +6,7 @@
 # build: compiler, CMake, libraries; cargo from Debian (cargo-web) unless one of version 1.88 or later is found
 # test:  Java 17, Maven and Redis for scripts/servers.sh, Python for the end-to-end tests, OpenSSL for certificates, strace and
 #        systemd for the tests of packaging/, clang 19 for the fuzz targets and its formatter, slowhttptest, mount and
-#       iproute2 for the tests of faults
+#        iproute2 for the tests of faults
 # dev:   clang 19 with its formatter, tidy, sanitizers and symbolizer (reports of the preset tsan), shellcheck, wrk
 # bench: wrk, for scripts/bench.sh; it needs what build and test name as well. Debian 12's Go is too old for the peers in
 #        Go: have a newer one on PATH, or they are left out

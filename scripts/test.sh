@@ -93,17 +93,19 @@ report() {
     say "preset $preset: $(grep -E 'tests passed' "$logs/ctest-$preset.log" 2>/dev/null || echo 'not run')"
     sed -nE 's/^([a-z0-9_]+) += +([0-9.]+) sec\*proc \(([0-9]+) tests?\)/  \1: \3 tests/p' \
       "$logs/ctest-$preset.log" >&2 2>/dev/null || true
-    # What tests counted and measured, a line each, and the faults of all of them.
+    # What tests counted and measured, a line each, and the faults and the bad inputs of all of them.
     [[ -e $root/build/$preset/figures.txt ]] || continue
     sed 's/^/  /' "$root/build/$preset/figures.txt" >&2
     awk 'match($0, /[0-9]+ faults, [0-9]+ runs, [0-9]+ rows compared, [0-9]+ differences/) {
         split(substr($0, RSTART, RLENGTH), words, " ")
         faults += words[1]; runs += words[3]; rows += words[5]; differences += words[8]; tests += 1
       }
+      match($0, /[0-9]+ bad inputs tried/) { inputs += substr($0, RSTART, RLENGTH) + 0; of_input += 1 }
       END {
         if (tests) {
           printf "  all %d tests of faults: %d faults, %d runs, %d rows compared, %d differences\n", tests, faults, runs, rows, differences
         }
+        if (of_input) printf "  all %d tests of bad input: %d bad inputs tried\n", of_input, inputs
       }
     ' "$root/build/$preset/figures.txt" >&2
   done

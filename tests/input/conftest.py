@@ -1,4 +1,5 @@
 """What the tests of bad and hostile input share: the programs as the end-to-end tests run them, and a seed."""
+import collections
 import os
 import pathlib
 import random
@@ -12,6 +13,13 @@ import figures  # noqa: E402
 import harness  # noqa: E402
 
 
+SEED = int(os.environ.get("DATAFLOW_SEED") or random.SystemRandom().randrange(1 << 32))
+
+
+def pytest_sessionstart(session):
+    figures.tell_seed(session.config, "DATAFLOW_SEED", SEED)
+
+
 def pytest_terminal_summary(terminalreporter):
     figures.tell_skipped(terminalreporter)
 
@@ -23,12 +31,9 @@ def embedded(tmp_path):
 
 
 @pytest.fixture
-def rng(capsys):
-    """Random numbers; their seed is printed, and DATAFLOW_SEED replays it."""
-    seed = int(os.environ.get("DATAFLOW_SEED") or random.randrange(1 << 32))
-    with capsys.disabled():
-        print(f"seed {seed} (DATAFLOW_SEED={seed} replays it)")
-    return random.Random(seed)
+def rng(request):
+    """The test's own random numbers: the same for the same seed, whichever tests run beside it."""
+    return random.Random(f"{SEED} {request.node.name}")
 
 
 @pytest.fixture
@@ -41,3 +46,16 @@ def tell(capsys):
         figures.tell(*words)
 
     return say
+
+
+@pytest.fixture
+def tried(request, tell):
+    """Counts bad inputs: what nobody who means well would send, or would only by mistake. scripts/test.sh adds them up."""
+    counted = collections.Counter()
+
+    def count(what, number=1):
+        counted[what] += number
+
+    yield count
+    if counted:
+        tell(f"{request.node.name}: {counted.total()} bad inputs tried: {', '.join(counted)}")

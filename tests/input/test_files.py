@@ -87,7 +87,8 @@ INFLATED_MIB = 8192 if LONG else 512
 
 
 @pytest.mark.parametrize("ending", BOMBS)
-def test_a_bomb_of_blank_lines_costs_time_and_no_memory(embedded, tell, ending):
+def test_a_bomb_of_blank_lines_costs_time_and_no_memory(embedded, tell, tried, ending):
+    tried("bombs")
     size = BOMBS[ending](embedded.folder / f"a.jsonl{ending}", b"\n" * (16 * MIB), INFLATED_MIB // 16, harness.line(1, "at the end").encode())
     run, memory = run_measured(embedded, f"a.jsonl{ending}")
     tell(f"{ending}: {size} bytes become {INFLATED_MIB} MiB of blank lines: {memory:.0f} MiB, {run.seconds} s")
@@ -96,7 +97,8 @@ def test_a_bomb_of_blank_lines_costs_time_and_no_memory(embedded, tell, ending):
 
 
 @pytest.mark.parametrize("ending", BOMBS)
-def test_a_bomb_of_one_line_is_one_rejected_line(embedded, tell, ending):
+def test_a_bomb_of_one_line_is_one_rejected_line(embedded, tell, tried, ending):
+    tried("bombs")
     inflated = INFLATED_MIB // 2
     size = BOMBS[ending](embedded.folder / f"a.jsonl{ending}", b" " * (16 * MIB), inflated // 16, b"\n" + harness.line(1, "behind it").encode())
     run, memory = run_measured(embedded, f"a.jsonl{ending}", code=1)
@@ -107,7 +109,8 @@ def test_a_bomb_of_one_line_is_one_rejected_line(embedded, tell, ending):
 
 
 @pytest.mark.parametrize("ending", BOMBS)
-def test_a_bomb_without_end_meets_the_limit_that_is_named(embedded, ending):
+def test_a_bomb_without_end_meets_the_limit_that_is_named(embedded, tried, ending):
+    tried("bombs")
     embedded.environment["DATAFLOW_PIPELINE_MAX_INFLATED_BYTES"] = str(64 * MIB)
     BOMBS[ending](embedded.folder / f"a.jsonl{ending}", b"\n" * (16 * MIB), 16)
     (embedded.folder / "b.jsonl").write_text(harness.line(2, "beside it"))
@@ -116,7 +119,8 @@ def test_a_bomb_without_end_meets_the_limit_that_is_named(embedded, ending):
     assert run.written == 1 and memory < MEMORY_MIB
 
 
-def test_rejected_lines_fill_no_disk(embedded):
+def test_rejected_lines_fill_no_disk(embedded, tried):
+    tried("bombs")
     embedded.environment["DATAFLOW_PIPELINE_MAX_REJECTS_BYTES"] = str(64 * MIB)
     gzip_bomb(embedded.folder / "a.jsonl.gz", b" " * (16 * MIB), 16)
     run, _ = run_measured(embedded, "a.jsonl.gz", code=4)
@@ -124,7 +128,8 @@ def test_rejected_lines_fill_no_disk(embedded):
     assert not [name for name in os.listdir(embedded.folder) if name.endswith(".part")]
 
 
-def test_a_zstd_window_over_the_limit_is_refused(embedded):
+def test_a_zstd_window_over_the_limit_is_refused(embedded, tried):
+    tried("windows")
     data = subprocess.run(["zstd", "-q", "--ultra", "-22", "--long=27"], input=random.Random(1).randbytes(1000) * 200_000, stdout=subprocess.PIPE, check=True).stdout
     (embedded.folder / "a.jsonl.zst").write_bytes(data)
     run, memory = run_measured(embedded, "a.jsonl.zst", code=4)
@@ -132,8 +137,9 @@ def test_a_zstd_window_over_the_limit_is_refused(embedded):
     assert memory < MEMORY_MIB
 
 
-def test_a_line_of_four_gibibytes_is_rejected_and_kept(embedded, tell):
+def test_a_line_of_four_gibibytes_is_rejected_and_kept(embedded, tell, tried):
     """Shortened, unless long: 256 MiB, with a lower limit of a line."""
+    tried("endless lines")
     size = 4096 * MIB if LONG else 256 * MIB
     if not LONG:
         embedded.environment["DATAFLOW_PIPELINE_MAX_LINE_BYTES"] = str(MIB)
@@ -162,14 +168,13 @@ def test_a_line_of_four_gibibytes_is_rejected_and_kept(embedded, tell):
     rejects.unlink()
 
 
-def test_a_folder_with_links_in_a_loop_is_read_once(embedded):
+def test_a_folder_with_links_in_a_loop_is_read_once(embedded, tried):
     top = embedded.folder / "top"
     (top / "a" / "b").mkdir(parents=True)
-    (top / "a" / "b" / "up").symlink_to(top)
-    (top / "self").symlink_to(".")
-    (top / "a" / "twin").symlink_to(top / "a" / "b")
-    (top / "ring1").symlink_to("ring2")
-    (top / "ring2").symlink_to("ring1")
+    links = {"a/b/up": top, "self": ".", "a/twin": top / "a" / "b", "ring1": "ring2", "ring2": "ring1"}
+    for name, target in links.items():
+        (top / name).symlink_to(target)
+        tried("links in loops")
     for number, name in enumerate(("1.jsonl", "a/2.jsonl", "a/b/3.jsonl")):
         (top / name).write_text(harness.line(number, name))
     (top / "again.jsonl").symlink_to("a/b/3.jsonl")
@@ -179,10 +184,12 @@ def test_a_folder_with_links_in_a_loop_is_read_once(embedded):
     # The pattern's folders are walked once, however many stars there are.
     assert embedded.job(f"{top}/**/**/**/**/**/**/**/**/*.jsonl").files == 4
     (top / "ring.jsonl").symlink_to("ring.jsonl")
+    tried("links in loops")
     assert "ring.jsonl" in embedded.job(top, code=4).err
 
 
-def test_a_deep_tree_and_many_stars_take_no_long_time(embedded):
+def test_a_deep_tree_and_many_stars_take_no_long_time(embedded, tried):
+    tried("patterns")
     deepest = embedded.folder / "top" / pathlib.Path(*["d"] * 150)
     deepest.mkdir(parents=True)
     (deepest / "a.jsonl").write_text(harness.line(1, "deep"))
@@ -196,7 +203,8 @@ NAMES = (
 )
 
 
-def test_files_of_any_name_are_loaded(embedded):
+def test_files_of_any_name_are_loaded(embedded, tried):
+    tried("names", len(NAMES))
     folder = embedded.folder / "in"
     folder.mkdir()
     for number, name in enumerate(NAMES):
@@ -211,8 +219,9 @@ def test_files_of_any_name_are_loaded(embedded):
     assert (again.files, again.unchanged) == (len(NAMES), len(NAMES))
 
 
-def test_names_forge_no_lines_of_the_log(embedded):
+def test_names_forge_no_lines_of_the_log(embedded, tried):
     for name in NAMES:
+        tried("names")
         run = embedded.job(f"missing/{name}", code=4)
         lines = run.err.strip("\n").split("\n")
         assert all(re.match(r"\d{4}-\d\d-\d\dT[0-9:.]+Z (info|warning|error) ", line) for line in lines), run.err
@@ -227,7 +236,7 @@ def bucket(tmp_path):
     setup.close()
 
 
-def test_s3_keys_of_every_legal_character(bucket, tell):
+def test_s3_keys_of_every_legal_character(bucket, tell, tried):
     characters = [chr(code) for code in range(1, 0x80)] + list("äß漢😀\u0080\u0085\u2028\ufeff\uffff")
     # The server keeps objects as files and so refuses a few keys that S3 takes: those are named.
     keys, refused = [], []
@@ -236,6 +245,7 @@ def test_s3_keys_of_every_legal_character(bucket, tell):
         try:
             bucket.put(key, harness.line(number, "t"))
             keys.append(key)
+            tried("keys")
         except Exception as error:  # whatever the client makes of it
             refused.append((key, str(error)[:60]))
     tell(f"{len(keys)} keys, refused by the server: {[key for key, _ in refused]}")
@@ -248,11 +258,13 @@ def test_s3_keys_of_every_legal_character(bucket, tell):
     assert listed.objects_skipped == sum(key.startswith("in/0") and "/" not in key[3:] for key in keys)
 
 
-def test_s3_keys_of_odd_shapes(bucket):
+def test_s3_keys_of_odd_shapes(bucket, tried):
     shapes = ("a b+c%20d%2Fe.jsonl", "deep/" * 50 + "x.jsonl", "é" * 100 + ".jsonl", ".hidden.jsonl", "...jsonl", "UPPER.JSONL", "in*side?[x].jsonl", "q?a=b&c#d.jsonl")
     for number, key in enumerate(shapes):
         bucket.put(key, harness.line(number, "t"))
+        tried("keys")
     run = bucket.job(*(f"s3://{bucket.bucket}/{key}" for key in shapes))
     assert (run.files, run.new) == (len(shapes), len(shapes))
     for wrong in ("a/../b.jsonl", "./b.jsonl", "a/./b.jsonl"):
+        tried("keys")
         assert wrong in bucket.job(f"s3://{bucket.bucket}/{wrong}", code=4).err

@@ -184,16 +184,18 @@ def complaint(address, sent, status, closes):
         return None if client.answer().status == 200 else "does not go on"
 
 
-def test_every_request_has_its_answer(service, tell):
+def test_every_request_has_its_answer(service, tell, tried):
+    tried("hostile requests", len(REQUESTS))
     wrong = [(sent[:120], status, found) for sent, status, closes in REQUESTS if (found := complaint(service, sent, status, closes))]
     tell(f"{len(REQUESTS)} hostile requests, {len(wrong)} with another answer than they should have")
     assert not wrong, "\n".join(map(str, wrong))
 
 
-def test_packets_may_end_anywhere(service):
+def test_packets_may_end_anywhere(service, tried):
     for sent, status, _ in REQUESTS:
         if len(sent) > 1000:
             continue
+        tried("hostile requests in parts")
         middle = len(sent) // 2
         with Client(service) as client:
             for part in (sent[:1], sent[1:middle], sent[middle:-1], sent[-1:]):
@@ -211,16 +213,17 @@ def test_head_is_get_without_a_body(service):
             assert head.fields["Content-Length"] == full.fields["Content-Length"] == str(len(full.body))
 
 
-def test_pipelined_requests_are_answered_in_order(service):
+def test_pipelined_requests_are_answered_in_order(service, tried):
     with Client(service) as client:
         targets = [("/product/42", 200), ("/product/43", 404), ("/x", 404), ("/product/042", 400)] * 250
         client.send(b"".join(get(target) for target, _ in targets) + get("/product/42", "Connection: close") + get("/product/42"))
         assert [client.answer().status for _ in targets] == [status for _, status in targets]
+        tried("hostile requests among others", sum(status != 200 for _, status in targets))
         assert client.answer().status == 200
         assert client.is_closed(), "nothing is answered behind the last request"
 
 
-def test_smuggled_requests_are_not_seen(service):
+def test_smuggled_requests_are_not_seen(service, tried):
     """A request inside the body of another is a body."""
     inner = get("/product/43")
     for outer in (
@@ -228,6 +231,7 @@ def test_smuggled_requests_are_not_seen(service):
         get("/product/42", "Transfer-Encoding: chunked") + b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner),
         get("/product/42", "Transfer-Encoding: chunked") + b"0\r\nGET: /product/43 HTTP/1.1\r\n\r\n",
     ):
+        tried("smuggled requests")
         with Client(service) as client:
             client.send(outer + get("/product/0", "Connection: close"))
             assert [json.loads(client.answer().body)["id"] for _ in range(2)] == [42, 0], outer
@@ -242,10 +246,11 @@ def test_continue_is_said_before_the_body(service):
         assert client.answer().status == 200
 
 
-def test_a_client_that_leaves_anywhere_disturbs_nobody(service):
+def test_a_client_that_leaves_anywhere_disturbs_nobody(service, tried):
     sent = get("/product/42", "Content-Length: 4") + b"body" + get("/product/42")
     for cut in range(len(sent) + 1):
         for shut in (False, True):
+            tried("requests that end early")
             with Client(service) as client:
                 client.send(sent[:cut])
                 if shut:

@@ -130,11 +130,12 @@ def compare(content, found):
     return counts, differences
 
 
-def test_the_parser_agrees_with_python(rng, tell):
+def test_the_parser_agrees_with_python(rng, tell, tried):
     content = b"\n".join(lines.mixed(rng, LINES))
     # Small blocks, so that lines lie across their ends.
     counts, differences = compare(content, parsed(content, 4096))
     tell(f"{sum(counts.values())} lines compared with Python's json: {dict(counts)}, {len(differences)} differences")
+    tried("lines that are no products", counts["rejected"])
     assert not differences, f"{len(differences)} differences, e.g. {differences[:3]}"
     assert sum(counts.values()) >= LINES and min(counts.values()) > LINES // 200
 
