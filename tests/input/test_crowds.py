@@ -17,6 +17,7 @@ from wire import Client, get
 LONG = bool(os.environ.get("DATAFLOW_LONG"))
 HELD = 10_000
 SERVED_S = 60 if LONG else 10
+SLOW_S = 2  # a little longer than the deadlines of who is slow
 # What a client may have to wait while the others are many, on two cores that also run the others.
 P99_MS = 1000
 
@@ -54,25 +55,25 @@ def measured(pool, address, seconds):
 
 
 def report(tell, what, measuring):
-    """Tells the figures and checks them."""
+    """Tells the figures."""
     results = [each.result() for each in measuring]
     for (times, refused), how in zip(results, ("new connections", "a kept connection")):
-        assert times, f"{what}: nobody was served on {how}"
-        p50, p99 = wire.percentile(times, 0.5), wire.percentile(times, 0.99)
-        tell(f"{what}: {len(times)} others served on {how}, p50 {p50:.1f} ms, p99 {p99:.1f} ms, {refused} refused")
+        waited = f", p50 {wire.percentile(times, 0.5):.1f} ms, p99 {wire.percentile(times, 0.99):.1f} ms" if times else ""
+        tell(f"{what}: {len(times)} others served on {how}{waited}, {refused} refused")
     return results
 
 
 def check_served(results):
     for times, refused in results:
-        assert refused == 0
+        assert times and refused == 0
         assert wire.percentile(times, 0.99) < P99_MS
 
 
-def test_slow_headers_and_bodies_are_408_and_silence_is_closed(tmp_path):
+def test_slow_headers_and_bodies_are_408_and_silence_is_closed(tmp_path, tell, pool):
     with setup_with_a_product(tmp_path, header_timeout_ms=1500, idle_timeout_ms=1500).service() as address:
         begun = (b"GET /product/42 HT", b"GET /product/42 HTTP/1.1\r\nHost: x\r\nA: ", get("/product/42", "Content-Length: 9") + b"bod",
                  get("/product/42", "Transfer-Encoding: chunked") + b"5\r\nhe")
+        others = measured(pool, address, SLOW_S)
         slow = [Client(address) for _ in begun]
         for client, data in zip(slow, begun):
             client.send(data)
@@ -87,6 +88,14 @@ def test_slow_headers_and_bodies_are_408_and_silence_is_closed(tmp_path):
         assert wait_until_closed(slow, 20) == len(begun)
         assert wait_until_closed([silent, idle], 20) == 0
         assert silent.input == idle.input == b""
+        check_waiting(report(tell, f"{len(slow)} slow and 2 silent clients", others))
+
+
+def check_waiting(results):
+    """As check_served(), where the deadlines are so short that one may meet them on a busy machine, too."""
+    for times, refused in results:
+        assert len(times) > 10 * refused
+        assert wire.percentile(times, 0.99) < P99_MS
 
 
 def is_readable(client):
@@ -95,9 +104,10 @@ def is_readable(client):
         return bool(selector.select(0))
 
 
-def test_clients_that_do_not_read_are_closed_and_cost_no_memory(tmp_path, tell):
+def test_clients_that_do_not_read_are_closed_and_cost_no_memory(tmp_path, tell, pool):
     with setup_with_a_product(tmp_path, write_timeout_ms=1500).service() as address:
         before = memory_of(address)
+        others = measured(pool, address, SLOW_S)
         slow = {Client(address, receive_buffer=4096) for _ in range(50)}
         most = 0
 
@@ -112,6 +122,7 @@ def test_clients_that_do_not_read_are_closed_and_cost_no_memory(tmp_path, tell):
         harness.wait_for(all_are_reset, "who takes no answers is closed")
         tell(f"50 clients that read nothing: {most >> 20} MiB more in the service at most")
         assert most < 64 << 20
+        check_waiting(report(tell, "50 clients that read nothing", others))
         assert is_served(address)
 
 
@@ -214,13 +225,15 @@ def test_a_flood_at_the_descriptor_limit_stops_neither_the_store_nor_who_is_in(t
     setup = setup_with_a_product(tmp_path)
     lower = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))  # noqa: E731
     with setup.service(preexec_fn=lower) as address:
+        alone = descriptors_of(address)
         kept = pool.submit(wire.timed_gets, str(address), SERVED_S, fresh=False)
-        harness.wait_for(lambda: is_served(address), "it serves")
+        harness.wait_for(lambda: descriptors_of(address) > alone, "who is kept is there")
+        new = pool.submit(wire.timed_gets, str(address), SERVED_S, fresh=True)
         opened = flood(address, SERVED_S)
-        times, refused = kept.result()
-        p99 = wire.percentile(times, 0.99)
-        tell(f"flood of {opened} connections at {limit} descriptors: {len(times)} served on a kept connection, p99 {p99:.1f} ms, {refused} refused")
-        assert opened > 1000 and refused == 0 and p99 < P99_MS
+        # New ones may be refused, as those of the flood are.
+        _, kept = report(tell, f"flood of {opened} connections at {limit} descriptors", [new, kept])
+        assert opened > 1000
+        check_served([kept])
         assert descriptors_of(address) <= limit
         harness.wait_for(lambda: is_served(address), "new ones are served again")
 
@@ -234,11 +247,12 @@ SLOW = {  # slowhttptest's modes: its arguments
 
 
 @pytest.mark.parametrize("mode", SLOW)
-def test_slowhttptest_finds_the_service_available(tmp_path, tell, mode):
+def test_slowhttptest_finds_the_service_available(tmp_path, tell, pool, mode):
     connections, seconds = (4000, 60) if LONG else (1000, 10)
     raise_descriptor_limit(connections + 200)
     with setup_with_a_product(tmp_path, header_timeout_ms=3000).service() as address:
         arguments = ["-c", connections, "-r", connections // 3, "-i", 1, "-l", seconds, "-p", 2, "-t", "GET", *SLOW[mode]]
+        others = measured(pool, address, seconds)
         run = subprocess.run(
             ["slowhttptest", *map(str, arguments), "-u", f"http://{address}/product/42"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds + 60,
@@ -248,4 +262,5 @@ def test_slowhttptest_finds_the_service_available(tmp_path, tell, mode):
         tell(f"slowhttptest {mode}: {connections} connections, verdicts {verdicts.count('YES')} YES, {verdicts.count('NO')} NO")
         assert run.returncode == 0 and verdicts, said[-2000:]
         assert "NO" not in verdicts, said[-2000:]
+        check_waiting(report(tell, f"slowhttptest {mode}", others))
         assert is_served(address)
