@@ -6,6 +6,7 @@ import re
 import signal
 import ssl
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -38,6 +39,41 @@ class Secrets:
             assert value not in data, f"a secret is in {where}"
 
 
+class Titles(threading.Thread):
+    """How a process is called, each name that it takes while it runs."""
+
+    EVERY_S = 0.02
+
+    def __init__(self, process, secrets):
+        super().__init__(daemon=True)
+        self.process, self.secrets, self.seen, self.checked = process, secrets, set(), set()
+        self.look()
+        self.check()
+        self.start()
+
+    def look(self):
+        """One that is called by no name has ended."""
+        with contextlib.suppress(OSError):
+            proc = pathlib.Path(f"/proc/{self.process.pid}")
+            if name := (proc / "cmdline").read_bytes():
+                self.seen.add((name, (proc / "comm").read_bytes()))
+
+    def run(self):
+        while self.process.returncode is None:
+            self.look()
+            time.sleep(self.EVERY_S)
+
+    def check(self):
+        for arguments, name in self.seen - self.checked:
+            self.secrets.check(arguments, "/proc/PID/cmdline")
+            self.secrets.check(name, "/proc/PID/comm")
+        self.checked |= self.seen
+
+    def end(self):
+        self.join()
+        self.check()
+
+
 class Watched(harness.Setup):
     """Runs the programs; looks for secrets in their output, their reports, their files and their title."""
 
@@ -45,8 +81,20 @@ class Watched(harness.Setup):
         super().__init__(folder, environment)
         self.secrets = secrets
 
+    def start(self, *arguments, **options):
+        """What everybody sees of it is looked at before it is told or asked anything, and for as long as it runs."""
+        process = super().start(*arguments, **options)
+        try:
+            self.titles = Titles(process, self.secrets)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        return process
+
     def job(self, *arguments, **options):
         run = super().job(*arguments, **options)
+        self.titles.end()
         self.secrets.check(run.out, f"standard output of job {arguments}")
         self.secrets.check(run.err, f"standard error of job {arguments}")
         for path in self.folder.iterdir():
@@ -58,6 +106,7 @@ class Watched(harness.Setup):
     def microservice(self, *arguments, code=0):
         """The running service; `lines` grows as it logs. It is ended by SIGTERM."""
         process = self.start("-listen", "127.0.0.1:0", *arguments, program="microservice")
+        titles = self.titles  # a job may run meanwhile
         log = self.folder / f"service-{process.pid}.log"
         tee = subprocess.Popen(["tee", log], stdin=process.stderr, stdout=subprocess.DEVNULL)
         process.stderr.close()
@@ -67,8 +116,6 @@ class Watched(harness.Setup):
                 "the service listens",
             )
             assert found is not True, f"the service ended: {log.read_text()}"
-            for name in ("cmdline", "comm", "status"):
-                self.secrets.check(pathlib.Path(f"/proc/{process.pid}/{name}").read_bytes(), f"/proc/PID/{name}")
             yield Service(process, found.group(1), found.group(2), log)
         finally:
             if process.poll() is None:
@@ -76,6 +123,7 @@ class Watched(harness.Setup):
             out = process.stdout.read()
             process.wait(harness.WAIT_S)
             tee.wait(harness.WAIT_S)
+        titles.end()
         self.secrets.check(out, "the access log")
         self.secrets.check(log.read_bytes(), "the service's log")
         assert process.returncode == code, f"the service ended with {process.returncode}: {log.read_text()}"

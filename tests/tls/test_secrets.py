@@ -37,6 +37,12 @@ def test_the_watch_itself_finds_what_is_there(secrets):
         secrets.check("x planted-secret y", "a test")
 
 
+def test_the_watch_sees_how_a_job_is_called(watched):
+    (watched.folder / f"{PASSWORD}.jsonl").write_text(harness.line(1, "one"))
+    with pytest.raises(AssertionError, match="a secret is in /proc/PID/cmdline"):
+        watched.job(f"{PASSWORD}.jsonl", "-", stdin=b"")  # it waits for what comes from there
+
+
 @pytest.mark.parametrize("mode, warned", [(0o644, True), (0o604, True), (0o640, False), (0o600, False)])
 def test_a_configuration_with_a_password_that_everybody_may_read_is_warned_of(watched, mode, warned):
     path = configuration(watched, f'[redis]\naddr = "127.0.0.1:{harness.free_port()}"\npass = "{PASSWORD}"\n', mode)
