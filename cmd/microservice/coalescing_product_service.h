@@ -50,6 +50,7 @@ class CoalescingProductService : public ProductService {
     return store_.trust_cache(cache);
   }
   Task<Result<std::string>> disown_caches() override { return store_.disown_caches(); }
+  Task<Result<std::uint64_t>> writer_number() override { return store_.writer_number(); }
   Task<Result<void>> flush() override { return store_.flush(); }
 
  private:

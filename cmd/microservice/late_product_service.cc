@@ -142,6 +142,11 @@ Task<Result<std::string>> LateProductService::disown_caches() {
   return failed<std::string>(not_yet());
 }
 
+Task<Result<std::uint64_t>> LateProductService::writer_number() {
+  if (Store store = store_.load()) return keep(store, store->writer_number());
+  return failed<std::uint64_t>(not_yet());
+}
+
 Task<Result<void>> LateProductService::flush() {
   if (Store store = store_.load()) return keep(store, store->flush());
   return failed<void>(not_yet());

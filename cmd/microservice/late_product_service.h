@@ -57,6 +57,7 @@ class LateProductService : public ProductService {
   Task<Result<std::string>> incarnation() override;
   Task<Result<std::string>> trust_cache(std::string_view cache) override;
   Task<Result<std::string>> disown_caches() override;
+  Task<Result<std::uint64_t>> writer_number() override;
   Task<Result<void>> flush() override;
 
  private:

@@ -73,6 +73,7 @@ TEST(LateProductService, EveryMethodTellsWhyUntilThenAndIsTheStoresAfterwards) {
   EXPECT_EQ(mock::wait(late.save_many(rows, 1, stored)).error(), expected);
   EXPECT_EQ(mock::wait(late.incarnation()).error(), expected);
   EXPECT_EQ(mock::wait(late.disown_caches()).error(), expected);
+  EXPECT_EQ(mock::wait(late.writer_number()).error(), expected);
   EXPECT_EQ(mock::wait(late.flush()).error(), expected);
 
   LateProductService there([&] { return opener.open(); }, [](const Error&) {});
@@ -85,6 +86,7 @@ TEST(LateProductService, EveryMethodTellsWhyUntilThenAndIsTheStoresAfterwards) {
   EXPECT_TRUE(many->at(0));
   EXPECT_TRUE(mock::wait(there.incarnation()));
   EXPECT_TRUE(mock::wait(there.disown_caches()));
+  EXPECT_TRUE(mock::wait(there.writer_number()));
   EXPECT_TRUE(mock::wait(there.flush()));
 }
 

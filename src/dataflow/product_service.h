@@ -20,8 +20,8 @@
 
 namespace dataflow {
 
-// Microseconds since the Unix epoch: the write time of a row. Two versions of a row never share
-// one.
+// Microseconds since the Unix epoch: the write time of a row. Two versions of a row never share one
+// (see ProductService::writer_number).
 using WriteTime = std::int64_t;
 
 class ProductService {
@@ -62,6 +62,13 @@ class ProductService {
   // called before rows are written that the cache cannot be told of, and after rows were written of
   // which another cache, trusted meanwhile, was not told. Otherwise as trust_cache().
   virtual Task<Result<std::string>> disown_caches() = 0;
+
+  // The number of one more writer: modulo kWritersApart it is none of those that the
+  // kWritersApart - 1 before it got, in whatever process. Writers at the same time tell their write
+  // times apart by it, so each asks once, before its first save_many(). A store that keeps no write
+  // times may give all the same. kUnauthorized where the store does not allow it.
+  static constexpr std::uint64_t kWritersApart = 1024;
+  virtual Task<Result<std::uint64_t>> writer_number() = 0;
 
   // Makes everything written so far survive a loss of power where the store leaves that to its
   // caller.

@@ -134,6 +134,22 @@ TEST_F(ClusterTest, CachesAreDisownedPatiently) {
   EXPECT_EQ(asked, 3);
 }
 
+TEST_F(ClusterTest, AWritersNumberIsAskedForPatiently) {
+  connection_.on_query = expected_tables;
+  auto fake = std::make_unique<FakeConnection>(connection_);
+  FakeConnection& cluster = *fake;
+  const Options options{.retry_timeout_ms = 60'000, .retry_wait_ms = 1, .retry_wait_max_ms = 1};
+  auto service = run(ProductService::connect(options, std::move(fake)));
+  ASSERT_TRUE(service) << service.error().describe();
+  int asked = 0;
+  cluster.on_query = [&asked](const std::string& cql) -> Result<Rows> {
+    if (++asked < 3) return fail(ErrorCode::kUnavailable, "");
+    return cql.starts_with("SELECT") ? rows_of(1, {"7"}) : rows_of(1, {std::string(1, '\1')});
+  };
+  EXPECT_EQ(run((*service)->writer_number()), 8U);
+  EXPECT_EQ(asked, 4);
+}
+
 TEST_F(ClusterTest, FindManyKeepsTheOrderAcrossItsPortions) {
   connection_.on_query = expected_tables;
   std::vector<std::size_t> portions;

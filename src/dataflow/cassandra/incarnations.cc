@@ -11,15 +11,6 @@
 namespace dataflow::cassandra {
 namespace {
 
-std::string quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') out += c;
-    out += c;
-  }
-  return out + "'";
-}
-
 // The form of a uuid in a statement.
 std::string uuid(std::string_view bytes) {
   std::string text = hexadecimal(bytes);
@@ -100,7 +91,7 @@ Task<Result<std::string>> Incarnations::settle(Next next_of) {
     const std::optional<Epoch> next = next_of(known, seen->truncations, {changed, caches});
     if (next == known) co_return describe(*seen, known);
     auto kept = co_await keep(*seen, *next);
-    if (!kept) co_return std::unexpected(with_hint(std::move(kept.error())));
+    if (!kept) co_return std::unexpected(with_rights_hint(std::move(kept.error()), keyspace_));
     if (*kept) co_return describe(*seen, next);
   }
   co_return fail(ErrorCode::kUnavailable, "other jobs keep changing " + keyspace_ + "." +
@@ -198,7 +189,7 @@ Task<Result<void>> Incarnations::look_at_epoch(Seen& seen) {
   auto rows =
       co_await connection_.query("SELECT epoch FROM " + keyspace_ + "." + std::string(kEpochTable) +
                                  " WHERE name = '" + seen.epoch_name() + "'");
-  if (!rows) co_return std::unexpected(with_hint(std::move(rows.error())));
+  if (!rows) co_return std::unexpected(with_rights_hint(std::move(rows.error()), keyspace_));
   if (!rows->done()) seen.epoch = rows->next().bytes;
   co_return Result<void>();
 }
@@ -220,14 +211,6 @@ Task<Result<bool>> Incarnations::keep(const Seen& seen, const Epoch& next) {
   if (!rows) co_return std::unexpected(std::move(rows.error()));
   // The first column is "[applied]", one byte.
   co_return !rows->done() && rows->next().bytes == std::string_view("\1", 1);
-}
-
-Error Incarnations::with_hint(Error error) const {
-  if (error.code == ErrorCode::kUnauthorized) {
-    error.message += "; " + provision_hint(keyspace_) + ", and grant SELECT and MODIFY on " +
-                     keyspace_ + "." + std::string(kEpochTable);
-  }
-  return error;
 }
 
 }  // namespace dataflow::cassandra

@@ -66,7 +66,6 @@ class Incarnations {
   // False where somebody else was faster.
   Task<Result<bool>> keep(const Seen& seen, const Epoch& next);
 
-  Error with_hint(Error error) const;
   std::string describe(const Seen& seen, const std::optional<Epoch>& epoch) const;
 
   Connection& connection_;

@@ -18,6 +18,7 @@ ProductService::ProductService(const Options& options, std::unique_ptr<Connectio
       limits_(limits),
       writer_(*connection_, limits, options),
       incarnations_(*connection_, options.keyspace),
+      writer_numbers_(*connection_, options),
       finds_(*connection_) {}
 
 Task<Result<std::unique_ptr<ProductService>>> ProductService::connect(Options options) {
@@ -101,6 +102,10 @@ Task<Result<std::string>> ProductService::disown_caches() {
 Task<Result<std::string>> ProductService::trust_cache(std::string_view cache) {
   return ask_patiently<std::string>(
       options_, [this, name = std::string(cache)] { return incarnations_.trust(name); });
+}
+
+Task<Result<std::uint64_t>> ProductService::writer_number() {
+  return ask_patiently<std::uint64_t>(options_, [this] { return writer_numbers_.next(); });
 }
 
 Task<Result<void>> ProductService::flush() { co_return Result<void>(); }

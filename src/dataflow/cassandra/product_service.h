@@ -23,6 +23,7 @@
 #include "dataflow/cassandra/incarnations.h"
 #include "dataflow/cassandra/options.h"
 #include "dataflow/cassandra/writer.h"
+#include "dataflow/cassandra/writer_numbers.h"
 #include "dataflow/error.h"
 #include "dataflow/product.h"
 #include "dataflow/product_service.h"
@@ -59,6 +60,8 @@ class ProductService final : public dataflow::ProductService {
   // As patient.
   Task<Result<std::string>> trust_cache(std::string_view cache) override;
   Task<Result<std::string>> disown_caches() override;
+  // As patient.
+  Task<Result<std::uint64_t>> writer_number() override;
   // Nothing to do: what a node acknowledged is in its commit log.
   Task<Result<void>> flush() override;
 
@@ -77,6 +80,7 @@ class ProductService final : public dataflow::ProductService {
   BatchLimits limits_;
   Writer writer_;
   Incarnations incarnations_;
+  WriterNumbers writer_numbers_;
   GatheredFinds finds_;
 };
 

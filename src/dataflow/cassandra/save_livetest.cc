@@ -75,6 +75,16 @@ TEST_F(SaveLive, AFieldThatIsDroppedIsNullAfterwards) {
   EXPECT_EQ(find(8), (Product{8, "other", {}, {}, {}, {}, {}}));
 }
 
+// Why two jobs must not share a write time.
+TEST_F(SaveLive, OfTwoVersionsWithOneWriteTimeTheRowIsAMixture) {
+  save_well({{1, "b", 1.0, "a", {}, "u", {}}}, 1'000);
+  save_well({{1, "a", 2.0, "b", "b", {}, {}}}, 1'000);
+  const auto found = find(1);
+  ASSERT_TRUE(found) << found.error().describe();
+  EXPECT_EQ(found->title, "b");
+  EXPECT_EQ(found->category, "b");
+}
+
 TEST_F(SaveLive, TheNewestWriteTimeHoldsWhateverComesLast) {
   const Product older{1, "older", 1.0, "c", {}, {}, {}};
   const Product newer{1, "newer", 2.0, {}, "b", {}, {}};

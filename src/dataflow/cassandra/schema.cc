@@ -130,6 +130,23 @@ std::string select_products(std::string_view keyspace) {
          " WHERE id IN ?";
 }
 
+std::string quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') out += c;
+    out += c;
+  }
+  return out + "'";
+}
+
+Error with_rights_hint(Error error, std::string_view keyspace) {
+  if (error.code == ErrorCode::kUnauthorized) {
+    error.message += "; " + provision_hint(keyspace) + ", and grant SELECT and MODIFY on " +
+                     table(keyspace, kEpochTable);
+  }
+  return error;
+}
+
 std::string provision_hint(std::string_view keyspace) {
   return "run scripts/provision.sh, which creates the keyspace " + std::string(keyspace) +
          " and its tables";

@@ -41,6 +41,12 @@ std::string select_product(std::string_view keyspace);
 // Of several ids: the id before the cells that select_product() has.
 std::string select_products(std::string_view keyspace);
 
+// A text as a statement has it, in quotes.
+std::string quoted(std::string_view text);
+
+// The error of a statement on the table of epochs; where it is kUnauthorized, with what to grant.
+Error with_rights_hint(Error error, std::string_view keyspace);
+
 // What to do where keyspace or table are missing or cannot be made; ends a message.
 std::string provision_hint(std::string_view keyspace);
 

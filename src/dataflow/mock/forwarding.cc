@@ -15,6 +15,7 @@ ProductService::ProductService(dataflow::ProductService& inner) {
   incarnation_fn = [&inner] { return inner.incarnation(); };
   trust_cache_fn = [&inner](std::string_view cache) { return inner.trust_cache(cache); };
   disown_caches_fn = [&inner] { return inner.disown_caches(); };
+  writer_number_fn = [&inner] { return inner.writer_number(); };
   flush_fn = [&inner] { return inner.flush(); };
 }
 

@@ -76,6 +76,11 @@ Task<Result<std::string>> MemoryStore::disown_caches() {
   co_return describe();
 }
 
+Task<Result<std::uint64_t>> MemoryStore::writer_number() {
+  const std::lock_guard lock(mutex_);
+  co_return ++writers_;
+}
+
 Task<Result<void>> MemoryStore::flush() {
   const std::lock_guard lock(mutex_);
   ++flushes_;
@@ -108,6 +113,11 @@ std::size_t MemoryStore::saves() const {
 std::size_t MemoryStore::flushes() const {
   const std::lock_guard lock(mutex_);
   return flushes_;
+}
+
+std::uint64_t MemoryStore::writers() const {
+  const std::lock_guard lock(mutex_);
+  return writers_;
 }
 
 std::size_t MemoryStore::ties() const {

@@ -31,6 +31,7 @@ class MemoryStore : public dataflow::ProductService {
   Task<Result<std::string>> incarnation() override;
   Task<Result<std::string>> trust_cache(std::string_view cache) override;
   Task<Result<std::string>> disown_caches() override;
+  Task<Result<std::uint64_t>> writer_number() override;
   Task<Result<void>> flush() override;
 
   // What tests look at and do.
@@ -39,8 +40,9 @@ class MemoryStore : public dataflow::ProductService {
   std::size_t rows_written() const;  // rows stored since the beginning, each time one was
   std::size_t saves() const;         // calls of save_many
   std::size_t flushes() const;
-  std::size_t ties() const;  // how often another content came with the time of the row it met
-  void truncate();           // no rows any more, and a new incarnation
+  std::uint64_t writers() const;  // the last writer's number; 0 where nobody has asked
+  std::size_t ties() const;       // how often another content came with the time of the row it met
+  void truncate();                // no rows any more, and a new incarnation
 
  private:
   struct Row {
@@ -56,6 +58,7 @@ class MemoryStore : public dataflow::ProductService {
   std::size_t rows_written_ = 0;
   std::size_t saves_ = 0;
   std::size_t flushes_ = 0;
+  std::uint64_t writers_ = 0;
   std::size_t ties_ = 0;
   std::size_t epoch_ = 1;
   std::string trusted_;

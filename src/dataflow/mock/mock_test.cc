@@ -130,6 +130,15 @@ TEST(MemoryStore, AFaultyRowIsNotAcknowledgedNorWhatComesAfterIt) {
   EXPECT_EQ(store.products().size(), 2u);
 }
 
+TEST(MemoryStore, EveryWriterGetsTheNextNumberAlsoThroughAMock) {
+  MemoryStore store;
+  ProductService mocked(store);
+  EXPECT_EQ(store.writers(), 0u);
+  EXPECT_EQ(wait(store.writer_number()), 1u);
+  EXPECT_EQ(wait(mocked.writer_number()), 2u);
+  EXPECT_EQ(store.writers(), 2u);
+}
+
 TEST(MemoryStore, TruncatedOrDisownedItIsAnotherIncarnation) {
   MemoryStore store;
   const auto first = wait(store.incarnation());

@@ -22,6 +22,7 @@ class ProductService : public dataflow::ProductService {
   Method<Result<std::string>()> incarnation_fn{"ProductService::incarnation"};
   Method<Result<std::string>(std::string_view)> trust_cache_fn{"ProductService::trust_cache"};
   Method<Result<std::string>()> disown_caches_fn{"ProductService::disown_caches"};
+  Method<Result<std::uint64_t>()> writer_number_fn{"ProductService::writer_number"};
   Method<Result<void>()> flush_fn{"ProductService::flush"};
 
   Task<Result<Product>> find(ProductId id) override { return find_fn(id); }
@@ -38,6 +39,7 @@ class ProductService : public dataflow::ProductService {
     return trust_cache_fn(cache);
   }
   Task<Result<std::string>> disown_caches() override { return disown_caches_fn(); }
+  Task<Result<std::uint64_t>> writer_number() override { return writer_number_fn(); }
   Task<Result<void>> flush() override { return flush_fn(); }
 };
 

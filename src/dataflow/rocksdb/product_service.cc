@@ -96,6 +96,8 @@ Task<Result<std::string>> ProductService::disown_caches() {
   co_return database_->incarnation();
 }
 
+Task<Result<std::uint64_t>> ProductService::writer_number() { co_return std::uint64_t{0}; }
+
 Task<Result<void>> ProductService::flush() { co_return database_->flush(); }
 
 }  // namespace dataflow::rocksdb

@@ -30,6 +30,8 @@ class ProductService : public dataflow::ProductService {
   Task<Result<std::string>> incarnation() override;
   Task<Result<std::string>> trust_cache(std::string_view cache) override;
   Task<Result<std::string>> disown_caches() override;
+  // Always 0: one process at a time can write, and there are no write times that could be equal.
+  Task<Result<std::uint64_t>> writer_number() override;
   Task<Result<void>> flush() override;
 
  private:

@@ -147,6 +147,11 @@ TEST_F(ProductServiceTest, DisowningCachesChangesTheSecondLineOfTheIncarnationOn
   EXPECT_TRUE(wait(service_->flush()));
 }
 
+TEST_F(ProductServiceTest, EveryWriterHasTheSameNumberForOneWritesAtATime) {
+  EXPECT_EQ(wait(service_->writer_number()), 0U);
+  EXPECT_EQ(wait(service_->writer_number()), 0U);
+}
+
 TEST_F(ProductServiceTest, ASaveToADatabaseOpenedForReadingIsRefused) {
   close();
   Options options;

@@ -157,6 +157,10 @@ Task<Result<std::string>> SecondaryProductService::disown_caches() {
   co_return read_only(follower_->path());
 }
 
+Task<Result<std::uint64_t>> SecondaryProductService::writer_number() {
+  co_return read_only(follower_->path());
+}
+
 Task<Result<void>> SecondaryProductService::flush() { co_return Result<void>{}; }
 
 }  // namespace dataflow::rocksdb

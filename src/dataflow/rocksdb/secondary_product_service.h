@@ -41,11 +41,12 @@ class SecondaryProductService : public dataflow::ProductService {
   Task<Result<std::vector<std::optional<Product>>>> find_many(
       std::span<const ProductId> ids) override;
   Task<Result<std::string>> incarnation() override;
-  // This is a view of somebody else's database: all three are kUnauthorized.
+  // This is a view of somebody else's database: all four are kUnauthorized.
   Task<Result<void>> save_many(std::span<const ProductView> products, WriteTime time,
                                std::span<bool> stored) override;
   Task<Result<std::string>> trust_cache(std::string_view cache) override;
   Task<Result<std::string>> disown_caches() override;
+  Task<Result<std::uint64_t>> writer_number() override;
   // There is nothing of its own to be flushed.
   Task<Result<void>> flush() override;
 

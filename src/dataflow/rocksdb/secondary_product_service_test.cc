@@ -105,6 +105,7 @@ TEST_F(SecondaryTest, WritesNothing) {
   bool stored[1] = {};
   EXPECT_EQ(code_of(wait(service_->save_many(views, 1, stored))), ErrorCode::kUnauthorized);
   EXPECT_EQ(code_of(wait(service_->disown_caches())), ErrorCode::kUnauthorized);
+  EXPECT_EQ(code_of(wait(service_->writer_number())), ErrorCode::kUnauthorized);
   EXPECT_TRUE(wait(service_->flush()));
   EXPECT_FALSE(stored[0]);
 }
