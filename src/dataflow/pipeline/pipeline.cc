@@ -33,7 +33,7 @@ Pipeline::Pipeline(Options options, Parts parts, boost::asio::any_io_executor ex
       cache_(parts_.cache, *parts_.store, parts_.warn),
       claims_(options_.claims_memory_bytes, parts_.make_spill),
       rejects_(options_.rejects, options_.max_rejects_bytes, parts_.warn),
-      rows_(options_, *parts_.store, cache_, catalogue_, claims_, progress_),
+      rows_(options_, *parts_.store, cache_, catalogue_, claims_, progress_, parts_.warn),
       objects_(options_.objects_in_flight),
       buffers_(options_.buffer_bytes),
       readers_(executor_) {}

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -641,6 +642,112 @@ TEST_F(PipelineTest, AStoreThatMayNotNoteItsCacheIsAWarning) {
   ASSERT_EQ(warnings_.size(), 1u);
   EXPECT_NE(warnings_.front().find("no MODIFY permission"), std::string::npos);
   EXPECT_EQ(load({"a"}).objects_skipped, 1u);
+}
+
+// The part of a write time that tells jobs apart.
+std::uint64_t slot_of(WriteTime time) {
+  return static_cast<std::uint64_t>(time) % ProductService::kWritersApart;
+}
+
+TEST_F(PipelineTest, JobsAtTheSameTimeHaveTheSlotsThatTheStoreGaveThem) {
+  fetch_->put("a", line(1, "a"));
+  fetch_->put("b", line(2, "b"));
+  mock::ProductService meanwhile(store_);
+  bool other_ran = false;
+  meanwhile.save_many_fn = [&](std::span<const ProductView> products, WriteTime time,
+                               std::span<bool> stored) {
+    if (!std::exchange(other_ran, true)) {
+      store_used_ = &store_;
+      load({"b"});
+    }
+    return store_.save_many(products, time, stored);
+  };
+  for (Cache* const cache : {cache_used_, static_cast<Cache*>(nullptr)}) {
+    other_ran = false;
+    store_.truncate();
+    const std::uint64_t writers = store_.writers();
+    store_used_ = &meanwhile;
+    cache_used_ = cache;
+    load({"a"});
+    ASSERT_TRUE(other_ran);
+    EXPECT_EQ(slot_of(*store_.time_of(1)), writers + 1);
+    EXPECT_EQ(slot_of(*store_.time_of(2)), writers + 2);
+  }
+}
+
+// A store's answer that takes so long that other blocks' rows are on their way when it comes.
+Task<Result<std::uint64_t>> late(std::atomic<int>& asked, Result<std::uint64_t> answer) {
+  ++asked;
+  const auto executor = co_await boost::asio::this_coro::executor;
+  for (int i = 0; i < 1'000; ++i) {
+    co_await boost::asio::post(executor, boost::asio::use_awaitable);
+  }
+  co_return answer;
+}
+
+TEST_F(PipelineTest, ARunIsOneWriterHoweverManyBlocksWriteAtTheSameTime) {
+  constexpr ProductId kRows = 200;
+  options_.block_bytes = 64;
+  threads_ = 4;
+  std::string text;
+  for (ProductId id = 0; id < kRows; ++id) text += line(id, "title");
+  fetch_->put("a", text);
+  mock::ProductService slow(store_);
+  std::atomic<int> asked = 0;
+  slow.writer_number_fn = [&] { return late(asked, 1); };
+  store_used_ = &slow;
+  EXPECT_EQ(load({"a"}).counts.written, static_cast<std::uint64_t>(kRows));
+  EXPECT_EQ(asked, 1);
+  for (ProductId id = 0; id < kRows; ++id) ASSERT_EQ(slot_of(*store_.time_of(id)), 1u) << id;
+}
+
+TEST_F(PipelineTest, ARunThatWritesNothingIsNoWriter) {
+  fetch_->put("a", line(1, "one"));
+  options_.dry_run = true;
+  load({"a"});
+  EXPECT_EQ(store_.writers(), 0u);
+  options_.dry_run = false;
+  load({"a"});
+  EXPECT_EQ(store_.writers(), 1u);
+  fetch_->put("a", line(1, "one") + "\n");
+  EXPECT_EQ(load({"a"}).counts.unchanged, 1u);
+  EXPECT_EQ(store_.writers(), 1u);
+}
+
+TEST_F(PipelineTest, AStoreThatGivesNoNumberIsAWarningWhereItMayNot) {
+  mock::ProductService refusing(store_);
+  refusing.writer_number_fn = [] { return fail(ErrorCode::kUnauthorized, "no MODIFY permission"); };
+  store_used_ = &refusing;
+  options_.block_bytes = 64;
+  fetch_->put("a", line(1, "one") + line(2, "two") + line(3, "three"));
+  const Summary summary = load({"a"});
+  EXPECT_TRUE(summary.errors.empty());
+  EXPECT_EQ(summary.counts.written, 3u);
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_NE(warnings_.front().find("no MODIFY permission"), std::string::npos);
+}
+
+// One question is as patient as the store is: each block's own would take as long again.
+TEST_F(PipelineTest, AStoreThatCannotGiveANumberIsAskedOnceAndWrittenNothing) {
+  mock::ProductService failing(store_);
+  std::atomic<int> asked = 0;
+  failing.writer_number_fn = [&] {
+    return late(asked, fail(ErrorCode::kUnavailable, "no quorum"));
+  };
+  store_used_ = &failing;
+  options_.block_bytes = 64;
+  threads_ = 4;
+  std::string text;
+  for (ProductId id = 0; id < 100; ++id) text += line(id, "title");
+  fetch_->put("a", text);
+  const Summary summary = load({"a"});
+  EXPECT_EQ(summary.stop, Stop::kFailed);
+  ASSERT_FALSE(summary.errors.empty());
+  EXPECT_NE(summary.errors.front().message.find("no quorum"), std::string::npos);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(store_.saves(), 0u);
+  store_used_ = &store_;
+  EXPECT_EQ(load({"a"}).counts.written, 100u);
 }
 
 TEST_F(PipelineTest, ADryRunChangesNothingOfTheStore) {

@@ -49,13 +49,14 @@ struct RowStage::Deferred {
 };
 
 RowStage::RowStage(const Options& options, ProductService& store, GuardedCache& cache,
-                   Catalogue& catalogue, Claims& claims, Progress& progress)
+                   Catalogue& catalogue, Claims& claims, Progress& progress, Warn warn)
     : options_(options),
       store_(store),
       cache_(cache),
       catalogue_(catalogue),
       claims_(claims),
-      progress_(progress) {}
+      progress_(progress),
+      warn_(std::move(warn)) {}
 
 RowStage::~RowStage() = default;
 
@@ -368,9 +369,31 @@ Task<bool> RowStage::make_dirty(Work& work, bool replaces_written, WriteTime& ti
     const auto newest = co_await cache_.forget(ids, work.object->making(), time);
     if (!newest) co_return false;
     if (*newest < time) co_return true;
-    time = co_await clock_.next(*newest, replaces_written);
+    time = co_await clock_->next(*newest, replaces_written);
   }
   co_return false;
+}
+
+// Before the first write: a run that writes nothing does not ask the store for a number.
+Task<Result<void>> RowStage::make_clock() {
+  auto one_at_a_time = co_await clock_making_.acquire(1);
+  if (clock_) co_return Result<void>();
+  // Who waited for the one that asked does not wait as long again.
+  if (no_clock_) co_return std::unexpected(*no_clock_);
+  auto number = co_await store_.writer_number();
+  if (number) {
+    clock_.emplace(*number);
+  } else if (number.error().code == ErrorCode::kUnauthorized) {
+    warn_(
+        "the store gives this job no number that keeps its write times apart from other jobs': run "
+        "none on this table at the same time: " +
+        number.error().describe());
+    clock_.emplace();
+  } else {
+    no_clock_ = number.error();
+    co_return std::unexpected(std::move(number.error()));
+  }
+  co_return Result<void>();
 }
 
 Task<Result<void>> RowStage::write(Work& work) {
@@ -388,7 +411,12 @@ Task<Result<void>> RowStage::write(Work& work) {
   if (replaces_written) co_await tickets_.wait_before(ticket.number());
   if (auto there = store_is_there(); !there) co_return there;
 
-  WriteTime time = co_await clock_.next(0, replaces_written);
+  auto clock = co_await make_clock();
+  if (!clock) {
+    store_has_failed_ = true;
+    co_return std::unexpected(std::move(clock.error()));
+  }
+  WriteTime time = co_await clock_->next(0, replaces_written);
   const bool told = co_await make_dirty(work, replaces_written, time);
   if (!told) {
     auto disowned = co_await cache_.before_blind_write();

@@ -9,12 +9,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <unordered_set>
 #include <vector>
 
 #include "dataflow/error.h"
+#include "dataflow/pipeline/budget.h"
 #include "dataflow/pipeline/catalogue.h"
 #include "dataflow/pipeline/claims.h"
 #include "dataflow/pipeline/compare.h"
@@ -35,7 +37,7 @@ class RowStage {
  public:
   // All references outlive the stage.
   RowStage(const Options& options, ProductService& store, GuardedCache& cache, Catalogue& catalogue,
-           Claims& claims, Progress& progress);
+           Claims& claims, Progress& progress, Warn warn);
   ~RowStage();
 
   // Takes the rows of one block. The rows (and what they point into) stay valid until the task is
@@ -72,6 +74,7 @@ class RowStage {
   bool defer(const Work& work, const RowOnItsWay& row);
   Task<Result<void>> apply(Work& work);
   Task<Result<void>> write(Work& work);
+  Task<Result<void>> make_clock();
   Task<bool> make_dirty(Work& work, bool replaces_written, WriteTime& time);
   Task<void> remember(Work& work, std::span<const bool> stored, WriteTime time);
   Task<void> take_over(Work& work);
@@ -85,13 +88,17 @@ class RowStage {
   Catalogue& catalogue_;
   Claims& claims_;
   Progress& progress_;
-  WriteClock clock_;
+  const Warn warn_;
   Tickets tickets_;
   std::atomic<bool> has_written_ = false;
   std::atomic<bool> store_has_refused_ = false;
   std::atomic<bool> store_has_failed_ = false;
   std::mutex failure_mutex_;
   Error failure_;  // where store_has_failed_
+
+  Budget clock_making_{1};
+  std::optional<WriteClock> clock_;  // there from the first write on
+  std::optional<Error> no_clock_;
 
   std::mutex displaced_mutex_;
   std::unordered_set<std::uint64_t> displaced_;  // LineOrder::attempt_of whom lines gave way to

@@ -82,6 +82,16 @@ TEST(WriteClock, GoesBehindATimeThatAnotherClockSet) {
   EXPECT_GT(mock::wait(clock.next(ahead, false)), ahead);
 }
 
+TEST(WriteClock, ANumberBeyondTheLastSlotBeginsAnew) {
+  for (const std::uint64_t number : {std::uint64_t{0}, ProductService::kWritersApart - 1,
+                                     ProductService::kWritersApart + 7, ~std::uint64_t{0}}) {
+    WriteClock clock(number);
+    EXPECT_EQ(static_cast<std::uint64_t>(mock::wait(clock.next(0, false))) %
+                  ProductService::kWritersApart,
+              number % ProductService::kWritersApart);
+  }
+}
+
 TEST(WriteClock, JobsWithOtherSlotsNeverShareATime) {
   WriteClock one(1), two(2);
   for (int i = 0; i < 20; ++i) {

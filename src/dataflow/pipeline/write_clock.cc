@@ -23,10 +23,11 @@ WriteTime step_now() {
 
 }  // namespace
 
-WriteClock::WriteClock(WriteTime slot) : slot_(slot), first_step_(step_now() + 1) {}
+WriteClock::WriteClock(std::uint64_t writer)
+    : slot_(static_cast<WriteTime>(writer % ProductService::kWritersApart)),
+      first_step_(step_now() + 1) {}
 
-WriteClock::WriteClock()
-    : WriteClock(static_cast<WriteTime>(std::random_device{}() % static_cast<unsigned>(kStepUs))) {}
+WriteClock::WriteClock() : WriteClock(std::uint64_t{std::random_device{}()}) {}
 
 Task<WriteTime> WriteClock::next(WriteTime after, bool replaces) {
   WriteTime step = 0;

@@ -8,11 +8,12 @@
 // before it), except
 //   behind a time that another host's clock has set. Where a later step is needed, next() waits for
 //   it.
-// - Jobs at the same time differ by their slots, drawn at random: two with the same slot would also
-// have to write
-//   the same row in the same step.
+// - Jobs at the same time differ by their slots: a slot is the writer's number that the store gave
+// (ProductService::writer_number). Where the store gives none it is drawn at random, and two jobs
+// in 1024 that write the same row in the same step mix its cells.
 #pragma once
 
+#include <cstdint>
 #include <mutex>
 
 #include "dataflow/product_service.h"
@@ -22,11 +23,11 @@ namespace dataflow::pipeline {
 
 class WriteClock {
  public:
-  static constexpr WriteTime kStepUs = 1024;
+  static constexpr WriteTime kStepUs{ProductService::kWritersApart};
 
-  // `slot`: 0 to kStepUs - 1.
-  explicit WriteClock(WriteTime slot);
-  // With a random slot.
+  // Of the writer with this number.
+  explicit WriteClock(std::uint64_t writer);
+  // Of one that has none.
   WriteClock();
 
   // A time later than `after` and than the clock when this object was made; with `replaces` also
