@@ -66,7 +66,8 @@ class ProductService {
   // The number of one more writer: modulo kWritersApart it is none of those that the
   // kWritersApart - 1 before it got, in whatever process. Writers at the same time tell their write
   // times apart by it, so each asks once, before its first save_many(). A store that keeps no write
-  // times may give all the same. kUnauthorized where the store does not allow it.
+  // times may give all the same, and one that is to do without a majority of its replicas any.
+  // kUnauthorized where the store does not allow it.
   static constexpr std::uint64_t kWritersApart = 1024;
   virtual Task<Result<std::uint64_t>> writer_number() = 0;
 

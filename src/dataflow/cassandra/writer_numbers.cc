@@ -14,7 +14,7 @@ namespace {
 // Epochs' rows are named after the table first ("products:<id>").
 std::string row_name(const Options& options) {
   std::string name = "writers:" + std::string(kProductsTable);
-  if (options.consistency.starts_with("local_") && !options.datacenter.empty()) {
+  if (options.consistency == "local_quorum" && !options.datacenter.empty()) {
     name += ":" + options.datacenter;
   }
   return name;
@@ -37,9 +37,11 @@ WriterNumbers::WriterNumbers(Connection& connection, const Options& options)
     : connection_(connection),
       keyspace_(options.keyspace),
       table_(options.keyspace + "." + std::string(kEpochTable)),
-      name_(quoted(row_name(options))) {}
+      name_(quoted(row_name(options))),
+      has_majority_(options.consistency != "one" && options.consistency != "local_one") {}
 
 Task<Result<std::uint64_t>> WriterNumbers::next() {
+  if (!has_majority_) co_return one_at_random();
   auto count = co_await read();
   if (!count) co_return std::unexpected(with_rights_hint(std::move(count.error()), keyspace_));
   for (int round = 0; round < kMaxRounds; ++round) {

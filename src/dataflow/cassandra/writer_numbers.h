@@ -10,6 +10,9 @@
 // has a count of its own there, and the writers of two datacenters are as likely to have the same
 // number modulo kWritersApart as two at random.
 //
+// With the consistency one or local_one, which is to do without a majority of the replicas, nobody
+// is asked: the number is drawn at random.
+//
 // Thread safe, also between processes.
 #pragma once
 
@@ -48,6 +51,7 @@ class WriterNumbers {
   const std::string keyspace_;
   const std::string table_;
   const std::string name_;  // of the row, in quotes
+  const bool has_majority_;
 };
 
 }  // namespace dataflow::cassandra

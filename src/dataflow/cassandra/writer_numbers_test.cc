@@ -106,6 +106,16 @@ TEST_F(WriterNumbersTest, CountsByOneReadAndOneTransactionEach) {
   EXPECT_EQ(statements_, 2 * transactions_);
 }
 
+TEST_F(WriterNumbersTest, WhoIsToDoWithoutAMajorityDoesNotAskForOne) {
+  for (const auto* const consistency : {"one", "local_one"}) {
+    WriterNumbers numbers(connection_, of(consistency, ""));
+    std::set<std::uint64_t> drawn;
+    for (int i = 0; i < 20; ++i) drawn.insert(run(numbers.next()).value());
+    EXPECT_GT(drawn.size(), 1u);
+  }
+  EXPECT_EQ(statements_, 0);
+}
+
 TEST_F(WriterNumbersTest, BeginsAtRandomForJobsOfBeforeTheTableWasEmptiedMayBeWriting) {
   std::set<std::uint64_t> first;
   for (int i = 0; i < 20; ++i) {
@@ -197,7 +207,7 @@ TEST_F(WriterNumbersTest, WhatIsNoNumberGivesWayToOne) {
 // would give the same number to two jobs that begin at the same time.
 TEST_F(WriterNumbersTest, EachDatacenterCountsForItselfWhereTransactionsAreLocal) {
   WriterNumbers east(connection_, of("local_quorum", "east"));
-  WriterNumbers west(connection_, of("local_one", "w'est"));
+  WriterNumbers west(connection_, of("local_quorum", "w'est"));
   WriterNumbers everywhere(connection_, of("quorum", "east"));
   WriterNumbers the_only(connection_, of("local_quorum", ""));
   for (auto* const numbers : {&east, &west, &everywhere, &the_only}) {

@@ -379,7 +379,7 @@ Task<Result<void>> RowStage::make_clock() {
   auto one_at_a_time = co_await clock_making_.acquire(1);
   if (clock_) co_return Result<void>();
   // Who waited for the one that asked does not wait as long again.
-  if (no_clock_) co_return std::unexpected(*no_clock_);
+  if (auto there = store_is_there(); !there) co_return there;
   auto number = co_await store_.writer_number();
   if (number) {
     clock_.emplace(*number);
@@ -390,8 +390,7 @@ Task<Result<void>> RowStage::make_clock() {
         number.error().describe());
     clock_.emplace();
   } else {
-    no_clock_ = number.error();
-    co_return std::unexpected(std::move(number.error()));
+    co_return std::unexpected(note_failure(std::move(number.error())));
   }
   co_return Result<void>();
 }
@@ -411,11 +410,7 @@ Task<Result<void>> RowStage::write(Work& work) {
   if (replaces_written) co_await tickets_.wait_before(ticket.number());
   if (auto there = store_is_there(); !there) co_return there;
 
-  auto clock = co_await make_clock();
-  if (!clock) {
-    store_has_failed_ = true;
-    co_return std::unexpected(std::move(clock.error()));
-  }
+  if (auto made = co_await make_clock(); !made) co_return made;
   WriteTime time = co_await clock_->next(0, replaces_written);
   const bool told = co_await make_dirty(work, replaces_written, time);
   if (!told) {

@@ -98,7 +98,6 @@ class RowStage {
 
   Budget clock_making_{1};
   std::optional<WriteClock> clock_;  // there from the first write on
-  std::optional<Error> no_clock_;
 
   std::mutex displaced_mutex_;
   std::unordered_set<std::uint64_t> displaced_;  // LineOrder::attempt_of whom lines gave way to
