@@ -55,6 +55,9 @@ class Figures:
         """Notes the largest value seen of something."""
         self.notes[name] = max(value, self.notes.get(name, value))
 
+    def least(self, name, value):
+        self.notes[name] = min(value, self.notes.get(name, value))
+
     def line(self):
         notes = "".join(f", {name} {value}" for name, value in self.notes.items())
         return f"{self.test}: {self.faults} faults, {self.runs} runs, {self._rows} rows compared, {self._differences} differences{notes}"

@@ -17,6 +17,11 @@ class NotMet(AssertionError):
     """The moment that a test wanted did not come."""
 
 
+def firsts(*texts, lines=20):
+    """The rows at the beginning of each of these objects: one of them is among the first that a load writes."""
+    return harness.rows_of(*("\n".join(text.split("\n")[:lines]) for text in texts))
+
+
 class Gate:
     """Only for the jobs that it starts; everybody else goes past it. Made anew for each of them by start()."""
 
@@ -74,6 +79,11 @@ class Gate:
                     self.let()
                     count, let_at = now, time.monotonic()
             time.sleep(self.pace_s)
+
+    def feed_some(self, job, rng, what):
+        """Lets a random share of the ranges pass that still may: the load goes on."""
+        number = self.passed + int(rng.random() * (self.most - self.passed + 1))
+        self.feed_until(job, lambda: self.passed >= number, what)
 
     def open(self):
         with self.changed:
