@@ -3,6 +3,7 @@
 environment: DATAFLOW_FAULT_SEED  replays the faults of a run that printed this seed (default: a new one)
              DATAFLOW_FAULT_LONG  1: the full number of faults instead of what CI has time for
 """
+import collections
 import http.client
 import json
 import os
@@ -23,6 +24,19 @@ LONG = os.environ.get("DATAFLOW_FAULT_LONG") == "1"
 def length(short, full):
     """How many times: in CI, or where there is time."""
     return full if LONG else short
+
+
+class Draws:
+    """Random numbers for requests that come side by side: by what a request is and how often it has come, so that they are
+    the seed's whichever is first. For one thread at a time."""
+
+    def __init__(self, rng):
+        self.seed, self.times = rng.random(), collections.Counter()
+
+    def of(self, what):
+        """Those of this request, which has come once more."""
+        self.times[what] += 1
+        return random.Random(f"{self.seed} {what} {self.times[what]}")
 
 
 class Figures:

@@ -24,6 +24,11 @@ class Request:
         path = self.target.split("?")[0]
         return self.method == "GET" and path.count("/") >= 2 and (not keys or path.split("/", 2)[2] in keys)
 
+    def what(self):
+        """The key and the range, or the listing's page: the same in every run, whatever the bucket's name."""
+        path, _, query = self.target.partition("?")
+        return path.split("/", 2)[2] if self.is_object() else query, self.headers.get("Range")
+
     def is_listing(self):
         return "list-type=2" in self.target
 
@@ -296,9 +301,9 @@ def short_bytes(body):
 
 
 class CqlProxy(TcpProxy):
-    """Passes whole frames on; rule(opcode, statement) may return a CqlError for a request (the statement's text where one
-    that is prepared is executed alone, else ""). `seen` has how many errors were given ("refused") and how many of them
-    late ("late")."""
+    """Passes whole frames on; rule(opcode, statement, what) may return a CqlError for a request: the statement's text where
+    one that is prepared is executed alone, else ""; `what` tells the request from others, and is the same when it is
+    repeated. `seen` has how many errors were given ("refused") and how many of them late ("late")."""
 
     HEAD = struct.Struct(">BBhBI")  # version, flags, stream, opcode, length
     VERSION, ERROR, RESULT, PREPARE, EXECUTE = 4, 0x00, 0x08, 0x09, 0x0A
@@ -333,7 +338,7 @@ class CqlProxy(TcpProxy):
             if opcode == self.PREPARE:
                 self.preparing[client, stream] = body[4:].decode()
             statement = self.statements.get(short_bytes(body), "") if opcode == self.EXECUTE else ""
-            error = self.rule(opcode, statement) if self.rule else None
+            error = self.rule(opcode, statement, self.what(body)) if self.rule else None
             if error is None:
                 return False
             self.seen["refused"] += 1
@@ -343,6 +348,14 @@ class CqlProxy(TcpProxy):
                 return False
         self.write(client, self.error(stream, error))
         return True
+
+    def what(self, body):
+        """A request without what is another in each run: the ids of statements, made of the keyspace's name, too, and the time
+        of writing at its end."""
+        for known in self.statements:
+            body = body.replace(known, b"")
+        written_s = int.from_bytes(body[-8:], "big") / 1e6
+        return body[:-8] if abs(written_s - time.time()) < 86_400 else body
 
     def answer(self, client, stream, opcode, head, body):
         with self.lock:

@@ -7,7 +7,7 @@ import harness
 import proxy
 import pytest
 import serving
-from faults import length
+from faults import Draws, length
 
 ROWS = length(8_000, 20_000)
 SHARE = 0.1  # of the requests
@@ -63,8 +63,15 @@ def between(servers):
 
 def some(rng, errors, share=SHARE):
     """A rule: one of the errors for a share of the requests."""
-    kinds = list(errors.values())
-    return lambda opcode, _: rng.choice(kinds) if opcode in (EXECUTE, BATCH) and rng.random() < share else None
+    kinds, draws = list(errors.values()), Draws(rng)
+
+    def rule(opcode, _, what):
+        if opcode not in (EXECUTE, BATCH):
+            return None
+        drawn = draws.of(what)
+        return drawn.choice(kinds) if drawn.random() < share else None
+
+    return rule
 
 
 @pytest.mark.parametrize("kind", [*WRITES, "mixed"])
@@ -100,7 +107,7 @@ def test_a_node_that_is_overloaded_when_the_job_starts(servers, between, rng, fi
         left = [4 ** (number % 3)]  # one attempt to know the nodes is some requests at once
         refused = between.seen["refused"]
 
-        def rule(opcode, statement, left=left):
+        def rule(opcode, statement, _, left=left):
             if opcode != EXECUTE or about not in statement or left[0] == 0:
                 return None
             left[0] -= 1
@@ -120,7 +127,7 @@ def test_a_node_that_is_overloaded_without_end(servers, between, rng, figures):
     servers.put(texts)
     left = [rng.randrange(20, 200)]  # batches that are taken before
 
-    def rule(opcode, _):
+    def rule(opcode, *_):
         if opcode != BATCH:
             return None
         left[0] -= 1
