@@ -1,7 +1,9 @@
 """Goal: nodes that answer "not now" in Cassandra's own words (overloaded, starting, timeouts and failures of replicas) cost
 time, and never a row: the load completes, nothing is remembered that is not there, and the service says 503 or the truth."""
+import collections
 import contextlib
 import struct
+import time
 
 import harness
 import proxy
@@ -14,6 +16,9 @@ SHARE = 0.1  # of the requests
 CHANGED_PER_MILLE = 200
 RETRY_MS = 120_000
 DEADLINE_S = 1
+LIMIT_MS, REQUEST_MS = 3_000, 2_000  # where there is no end
+SLACK_S = 10  # a busy machine's
+WAIT_MS, WAIT_MAX_MS = 50, 2_000  # retry_wait_ms, retry_wait_max_ms of cassandra/options.h
 EXECUTE, BATCH = 0x0A, 0x0D
 QUORUM = 4
 
@@ -59,6 +64,15 @@ def between(servers):
     )
     with contextlib.closing(made):
         yield made
+
+
+def most_attempts(limit_ms):
+    """Of one batch: each wait is half of what it has doubled to, at least, and none ends after the limit."""
+    attempts, waited, wait = 1, WAIT_MS / 2, WAIT_MS
+    while waited < limit_ms:
+        attempts, wait = attempts + 1, min(2 * wait, WAIT_MAX_MS)
+        waited += wait / 2
+    return attempts
 
 
 def some(rng, errors, share=SHARE):
@@ -122,21 +136,33 @@ def test_a_node_that_is_overloaded_when_the_job_starts(servers, between, rng, fi
 
 def test_a_node_that_is_overloaded_without_end(servers, between, rng, figures):
     """The job gives up in time and says why; what it had acknowledged is remembered, what it had not is written later."""
-    servers.environment["DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS"] = "3000"
+    servers.environment.update(
+        DATAFLOW_CASSANDRA_RETRY_TIMEOUT_MS=str(LIMIT_MS), DATAFLOW_CASSANDRA_REQUEST_TIMEOUT_MS=str(REQUEST_MS)
+    )
     texts = harness.catalogue(ROWS, seed=rng.randrange(1000))
     servers.put(texts)
     left = [rng.randrange(20, 200)]  # batches that are taken before
+    since, attempts = [], collections.Counter()
 
-    def rule(opcode, *_):
+    def rule(opcode, _, what):
         if opcode != BATCH:
             return None
         left[0] -= 1
-        return None if left[0] >= 0 else WRITES["overloaded"]
+        if left[0] >= 0:
+            return None
+        since.append(time.monotonic())
+        attempts[what] += 1
+        return WRITES["overloaded"]
 
     between.rule = rule
     run = figures.run(servers.job(code=4))
+    gave_up_s = time.monotonic() - since[0]
     figures.fault(between.seen["refused"])
+    figures.most("gave up after s", round(gave_up_s, 1))
+    figures.most("attempts of a batch", most := max(attempts.values()))
     assert "too many in flight" in run.err and "retry" in run.err, run.err
+    assert gave_up_s < (LIMIT_MS + REQUEST_MS) / 1000 + SLACK_S, gave_up_s
+    assert most <= most_attempts(LIMIT_MS), f"a batch was sent {most} times"
     between.rule = None
     stored = len(servers.table())
     assert 0 < stored < ROWS, stored
