@@ -11,6 +11,7 @@ from faults import Started
 
 ROWS = 500
 RETRY_MS = 3_000
+END_S = 10  # after a signal
 SLACK_S = 3  # a busy machine's
 MORE_THAN_A_PING = 200  # bytes: each connection brings one read before it is held
 SOME_BYTES = 4_096  # of requests: more than what a driver says when it has nothing to write
@@ -77,7 +78,7 @@ def test_a_job_that_waits_ends_at_once_by_a_signal(servers, away, figures, which
     job.wait_until(lambda: "trying again" in job.log(), "the job waits")
     job.process.send_signal(which)
     figures.fault()
-    figures.run(job.end(code=128 + which, timeout_s=10))
+    figures.run(job.end(code=128 + which, timeout_s=END_S))
 
 
 def test_a_cluster_that_goes_when_all_is_written_is_told(servers, away, figures):
@@ -121,7 +122,9 @@ def test_a_signal_whose_time_is_up_still_tells_what_was_done(servers, away, figu
     job.process.stdin.flush()
     job.wait_until(lambda: away.proxy.seen["asked"] > asked + MORE_THAN_A_PING, "rows are on their way")
     job.process.send_signal(signal.SIGTERM)
-    run = figures.run(job.end(code=143, timeout_s=30))
+    sent = time.monotonic()
+    run = figures.run(job.end(code=143, timeout_s=END_S))
+    figures.most("ended after s", round(time.monotonic() - sent, 1))
     job.process.stdin.close()
     assert "could not be written within 8 s" in run.err and "rejects.jsonl" in run.err, run.err
     assert (run.written, run.rejected, run.files) == (len(first), 1, 1), run.report
