@@ -3,6 +3,7 @@
 python3 tests/tls/packaging.py JOB MICROSERVICE   exit 1 and a line for each problem
 --self-test                                       fails unless a unit without protection, and a system call too many, are found
 """
+import json
 import os
 import pathlib
 import re
@@ -133,6 +134,37 @@ def unmade(unit):
     return [f"{unit.name}: {line} has to begin with '-'" for line in re.findall(r"^(?:WorkingDirectory|ReadOnlyPaths)=/var/lib/.*$", text, re.MULTILINE)]
 
 
+def proc_of(unit):
+    """What mount(8) is told to make /proc what the unit says; nobody but root may mount one."""
+    text = unit.read_text()
+    names = {"ProcSubset": "subset", "ProtectProc": "hidepid"}
+    found = re.findall(r"^(ProcSubset|ProtectProc)=(pid|invisible)$", text, re.MULTILINE)
+    return ",".join(["rw", *(f"{names[name]}={value}" for name, value in found)])
+
+
+def forgets_when_killed(unit, job, folder):
+    """Whether a job that is killed under the unit's /proc has the next one write everything again."""
+    rows = 20_000
+    folder.mkdir()
+    (folder / "a.jsonl").write_text("".join(f'{{"id": {k}, "title": "t{k}"}}\n' for k in range(rows)))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DATAFLOW_", "AWS_"))}
+    command = ["unshare", "--mount", "sh", "-c", f'mount -t proc -o {proc_of(unit)} proc /proc && exec "$0" "$@"', job]
+    log = folder / "log"
+    with log.open("w") as err:  # standard input stays open: the job goes on until it is killed
+        process = subprocess.Popen([*command, "a.jsonl", "-"], cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=err, stderr=err)
+    try:
+        wait_for(lambda: process.poll() is not None or f" {rows} written" in log.read_text(), "the job writes")
+        assert process.poll() is None, log.read_text()
+    finally:
+        process.kill()
+        process.wait(WAIT_S)
+    subprocess.run([*command, "-report", "report.json", "a.jsonl"], cwd=folder, env=environment, check=True, capture_output=True, timeout=WAIT_S)
+    written = json.loads((folder / "report.json").read_text())["written"]
+    print(f"{unit.name}: killed and run again, {written} of {rows} rows are written again")
+    # The last block may have been in flight.
+    return [f"{unit.name}: a killed job forgets what it has stored (the machine's boot_id is hidden)"] if written > rows / 2 else []
+
+
 def check(job, microservice):
     problems = []
     with tempfile.TemporaryDirectory() as name:
@@ -143,6 +175,10 @@ def check(job, microservice):
         problems += invalid(folder)
         for unit in UNITS[:2]:
             problems += exposed(PACKAGING / unit) + unmade(PACKAGING / unit)
+        if os.geteuid() == 0:
+            problems += forgets_when_killed(PACKAGING / UNITS[0], job, folder / "killed")
+        else:
+            print("not run: only root can show a job the /proc of its unit")
         for traced_run in traced_runs(job, microservice, folder):
             problems += wrong_calls(*traced_run)
     return problems

@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <random>
 #include <utility>
 
 #include "dataflow/rocksdb/event_log.h"
 #include "dataflow/rocksdb/folder.h"
+#include "dataflow/rocksdb/identity.h"
 #include "dataflow/rocksdb/meta.h"
 #include "dataflow/rocksdb/status.h"
 #include "dataflow/rocksdb/tuning.h"
@@ -21,17 +21,6 @@ namespace {
 // For a dry run beside a job that replaces files between the reading of its manifest and that of
 // its tables and logs. One is mostly enough; with buffers of 256 KiB up to ten were needed.
 constexpr int kReadAttempts = 50;
-
-std::string random_identity() {
-  std::random_device device;
-  std::string identity;
-  for (int i = 0; i < 4; ++i) {
-    char digits[9] = {};
-    const auto end = std::to_chars(digits, digits + 8, device() | 0x10000000u, 16).ptr;
-    identity.append(digits, end);
-  }
-  return identity;
-}
 
 std::unexpected<Error> held(const std::string& path, const ::rocksdb::Status& status) {
   // RocksDB knows of its own process; asking the system would release the lock there.

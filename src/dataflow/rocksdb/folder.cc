@@ -141,11 +141,4 @@ std::vector<std::string> logs_in(const std::string& path) {
   return files;
 }
 
-std::string boot_identity() {
-  std::string identity = first_line("/proc/sys/kernel/random/boot_id");
-  // Where the system has none, no two sessions are known to have had one boot in common.
-  if (identity.empty()) identity = "unknown-" + std::to_string(::getpid());
-  return identity;
-}
-
 }  // namespace dataflow::rocksdb

@@ -35,7 +35,4 @@ std::vector<std::string> files_in(const std::string& path);
 // the logs: the reader has not seen those rows.
 std::vector<std::string> logs_in(const std::string& path);
 
-// An identity of the running system that is another after each start of the machine. Never empty.
-std::string boot_identity();
-
 }  // namespace dataflow::rocksdb
