@@ -86,6 +86,7 @@ struct HttpConfig {
   std::uint32_t max_header_bytes = 8'192;
   std::uint32_t max_target_bytes = 2'048;
   std::uint32_t max_body_bytes = 1'024;
+  std::uint64_t max_unsent_bytes = 268'435'456;
   std::uint32_t handshake_timeout_ms = 10'000;
   std::uint32_t header_timeout_ms = 10'000;
   std::uint32_t idle_timeout_ms = 60'000;

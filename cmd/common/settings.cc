@@ -218,6 +218,9 @@ std::vector<Setting> http_settings() {
              "The request's target; a longer one is answered 414."),
       number(&H::max_body_bytes, "max_body_bytes", 0, kMebibyte,
              "The body that nobody asked for; a longer one is answered 413."),
+      number(&H::max_unsent_bytes, "max_unsent_bytes", kMebibyte, kTebibyte,
+             "What answers of more than 16 KiB may hold that clients have not taken yet, of all "
+             "connections together; one more is 503."),
       number(&H::handshake_timeout_ms, "handshake_timeout_ms", 1, kHourMs,
              "Until TLS has to be agreed on; then the connection is closed."),
       number(&H::header_timeout_ms, "header_timeout_ms", 1, kHourMs,

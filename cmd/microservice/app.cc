@@ -47,6 +47,7 @@ http::Options http_options(const HttpConfig& config, const Address& listen) {
   options.max_header_bytes = config.max_header_bytes;
   options.max_target_bytes = config.max_target_bytes;
   options.max_body_bytes = config.max_body_bytes;
+  options.max_unsent_bytes = config.max_unsent_bytes;
   options.tls = {config.cert_file, config.key_file};
   options.handshake_timeout = milliseconds(config.handshake_timeout_ms);
   options.header_timeout = milliseconds(config.header_timeout_ms);

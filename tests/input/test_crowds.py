@@ -126,6 +126,43 @@ def test_clients_that_do_not_read_are_closed_and_cost_no_memory(tmp_path, tell, 
         assert is_served(address)
 
 
+def test_large_answers_that_nobody_takes_are_held_once_and_within_their_limit(tmp_path, tell):
+    size, limit, count = 8 << 20, 64 << 20, 20
+    setup = setup_with_a_product(tmp_path, max_unsent_bytes=limit, idle_timeout_ms=600_000)
+    # What is freed goes back to the system, so that it can be seen.
+    setup.environment |= {"MALLOC_MMAP_THRESHOLD_": "1000000", "DATAFLOW_ROCKSDB_SERVICE_CACHE_BYTES": "1048576"}
+    (setup.folder / "b.jsonl").write_text(harness.line(43, "Large", description="d" * size))
+    setup.job("b.jsonl")
+    with setup.service() as address:
+        with Client(address) as first:
+            first.send(get("/product/43"))
+            assert len(first.answer().body) > size
+        before = memory_of(address)
+        slow = [Client(address, receive_buffer=4096) for _ in range(count)]
+        for client in slow:
+            client.send(get("/product/43"))
+        harness.wait_for(lambda: all(map(is_readable, slow)), "each has its answer, or the beginning of it")
+        statuses = [int(client.socket.recv(12, socket.MSG_PEEK)[9:]) for client in slow]
+        most = memory_of(address) - before
+        tell(f"{count} clients that do not take {size >> 20} MiB: {statuses.count(200)} answers wait, {statuses.count(503)} are 503, {most >> 20} MiB more in the service")
+        assert is_served(address)
+        assert statuses.count(200) == limit // size - 1 and statuses.count(503) == count - statuses.count(200)
+        assert most < limit + 2 * size
+        assert int(slow[statuses.index(503)].answer().fields["Retry-After"]) >= 1
+        for client in slow:
+            client.close()
+        # Who has taken the answer and stays keeps nothing of it.
+        harness.wait_for(lambda: memory_of(address) - before < size, "what nobody waits for is free")
+        kept = []
+        for _ in range(count):
+            kept.append(Client(address))
+            kept[-1].send(get("/product/43"))
+            assert len(kept[-1].answer().body) > size
+        harness.wait_for(lambda: memory_of(address) - before < 2 * size, "what was taken is free")
+        for client in kept:
+            client.close()
+
+
 def went_on_asking(client):
     """Sends what the server takes without waiting; False when it has closed."""
     client.socket.settimeout(0)

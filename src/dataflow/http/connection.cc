@@ -11,6 +11,7 @@
 
 #include "dataflow/http/access_log.h"
 #include "dataflow/http/product_handler.h"
+#include "dataflow/http/unsent_bytes.h"
 
 namespace dataflow::http {
 namespace {
@@ -23,6 +24,12 @@ constexpr auto kAsTuple = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::size_t kReadBytes = 4'096;          // asked of the socket at once, at least
 constexpr std::size_t kLingerBytes = 256 * 1'024;  // read and thrown away after the last answer
 constexpr std::size_t kKeptOutput = 64 * 1'024;    // memory that a connection keeps between answers
+static_assert(kSmallAnswer <= kKeptOutput);
+
+// Assignment of an empty string would keep the memory.
+void shrink(std::string& text) {
+  if (text.capacity() > kKeptOutput) std::string().swap(text);
+}
 
 }  // namespace
 
@@ -155,6 +162,10 @@ Task<bool> Connection::answer() {
   } else {
     answer_route(wanted, response_);
   }
+  const bool has_body = parser_->method() != verb::head;
+  const UnsentBytes unsent(worker_.shared().unsent_bytes, worker_.options().max_unsent_bytes,
+                           has_body ? response_.body.size() : 0);
+  if (!unsent.has_room()) answer_no_room();
   if (worker_.options().gather_answers) {
     enter(Phase::kWriting, worker_.options().write_timeout);
     // Behind all that is ready now.
@@ -165,6 +176,14 @@ Task<bool> Connection::answer() {
   if (sent && after == After::kClose) co_return false;
   if (!sent) close();
   co_return sent;
+}
+
+void Connection::answer_no_room() {
+  worker_.report("answers that clients do not take hold " +
+                 std::to_string(worker_.options().max_unsent_bytes) +
+                 " bytes: answering 503 to who asks for a large one");
+  shrink(response_.body);
+  set_problem(response_, 503, "Too many large answers are on their way; try again.");
 }
 
 Task<void> Connection::answer_bad() {
@@ -191,13 +210,17 @@ After Connection::after_request() const {
 Task<bool> Connection::write_response(After after) {
   enter(Phase::kWriting, worker_.options().write_timeout);
   const bool is_head = parser_ && parser_->method() == verb::head;
+  const std::size_t size = is_head ? 0 : response_.body.size();
+  const bool is_large = size > kSmallAnswer;  // not copied, then, but written after its head
   output_.clear();
-  append_response(output_, response_, is_head, after, worker_.date(),
+  append_response(output_, response_, is_head || is_large, after, worker_.date(),
                   worker_.options().retry_after);
-  const error_code failed = co_await stream_.write(output_);
-  log_access(is_head ? 0 : response_.body.size());
-  if (output_.capacity() > kKeptOutput) output_ = {};
-  if (response_.body.capacity() > kKeptOutput) response_.body = {};
+  if (is_head) shrink(response_.body);
+  error_code failed = co_await stream_.write(output_);
+  if (!failed && is_large) failed = co_await stream_.write(response_.body);
+  log_access(size);
+  shrink(output_);
+  shrink(response_.body);
   co_return !failed;
 }
 

@@ -63,6 +63,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Task<bool> read_some();
   // Answers the request that was read; false when the connection is over.
   Task<bool> answer();
+  void answer_no_room();
   Task<void> answer_bad();
   Task<bool> write_response(After after);
   Task<void> linger();

@@ -25,6 +25,8 @@ struct Options {
   std::size_t max_target_bytes = 2'048;    // 414
   std::uint64_t max_body_bytes = 1'024;    // of a body that nobody asked for: 413
 
+  std::size_t max_unsent_bytes = 256 << 20;  // of large answers on their way, together: 503
+
   TlsFiles tls;                                         // empty: plain HTTP
   std::chrono::milliseconds handshake_timeout{10'000};  // until TLS is agreed on: closed
 

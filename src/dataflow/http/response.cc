@@ -41,7 +41,7 @@ void set_problem(Response& response, Status status, std::string_view detail) {
   append_problem(response.body, status, detail);
 }
 
-void append_response(std::string& out, const Response& response, bool is_head, After after,
+void append_response(std::string& out, const Response& response, bool head_only, After after,
                      std::string_view date, std::chrono::seconds retry_after) {
   out += "HTTP/1.1 ";
   append_number(out, response.status);
@@ -66,7 +66,7 @@ void append_response(std::string& out, const Response& response, bool is_head, A
   if (after == After::kClose) out += "\r\nConnection: close";
   if (after == After::kKeepAliveTold) out += "\r\nConnection: keep-alive";
   out += "\r\n\r\n";
-  if (!is_head) out += response.body;
+  if (!head_only) out += response.body;
 }
 
 std::string http_date(std::time_t time) {

@@ -33,8 +33,8 @@ enum class After {
   kClose,
 };
 
-// Appends the head of the response, and its body unless `is_head`. `date` is http_date() of now.
-void append_response(std::string& out, const Response& response, bool is_head, After after,
+// Appends the head of the response, and its body unless `head_only`. `date` is http_date() of now.
+void append_response(std::string& out, const Response& response, bool head_only, After after,
                      std::string_view date, std::chrono::seconds retry_after);
 
 // "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7).

@@ -32,6 +32,7 @@ struct Shared {
   ProductService& store;
   std::atomic<std::size_t> connections{0};  // served ones
   std::atomic<std::size_t> refusals{0};  // those that are being told 503 because there are too many
+  std::atomic<std::size_t> unsent_bytes{0};  // of the bodies that UnsentBytes counts
 };
 
 class Worker {
