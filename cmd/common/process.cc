@@ -1,14 +1,19 @@
 #include "cmd/common/process.h"
 
+#include <spdlog/details/os.h>
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <csignal>
+#include <cstdio>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "cmd/common/printable.h"
@@ -30,16 +35,52 @@ class PrintableText final : public spdlog::custom_flag_formatter {
   }
 };
 
-}  // namespace
+// As spdlog's own sinks do on a terminal.
+std::string_view color_of(spdlog::level::level_enum level) {
+  if (level >= spdlog::level::err) return "\033[31m\033[1m";
+  return level == spdlog::level::warn ? "\033[33m\033[1m" : "\033[32m";
+}
 
-void start_logging() {
-  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+class HandOver final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit HandOver(std::function<void(std::string&)> write)
+      : write_(std::move(write)),
+        colored_(spdlog::details::os::in_terminal(stderr) &&
+                 spdlog::details::os::is_color_terminal()) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    line_.assign(line.data(), line.size());
+    if (colored_) {
+      line_.insert(message.color_range_end, "\033[m");
+      line_.insert(message.color_range_start, color_of(message.level));
+    }
+    write_(line_);
+  }
+  void flush_() override {}
+
+  const std::function<void(std::string&)> write_;
+  const bool colored_;
+  std::string line_;
+};
+
+void log_to(spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("", std::move(sink));
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
   formatter->add_flag<PrintableText>('*').set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %*");
   logger->set_formatter(std::move(formatter));
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace
+
+void start_logging() { log_to(std::make_shared<spdlog::sinks::stderr_color_sink_mt>()); }
+
+void start_logging(std::function<void(std::string&)> write) {
+  log_to(std::make_shared<HandOver>(std::move(write)));
 }
 
 void keep_memory_private() { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }

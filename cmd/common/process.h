@@ -13,6 +13,9 @@ namespace dataflow::cmd {
 // spdlog's default logger from now on: lines on standard error, UTC, coloured on a terminal. To be
 // called first in main; again without harm.
 void start_logging();
+// The same, but each line is handed over, to be written to standard error without holding up
+// whoever logs it. `write` is called by one thread at a time, and may take the line's memory.
+void start_logging(std::function<void(std::string& line)> write);
 
 // No core file, no debugger and no other process of the same user gets at this one's memory, where
 // the secrets are (PR_SET_DUMPABLE, see prctl(2)). To be called before any secret is read.

@@ -1,7 +1,9 @@
 // Goal: the first signal asks to stop, the second one ends the process; a broken pipe does neither.
 #include "cmd/common/process.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,6 +11,9 @@
 #include <boost/asio/io_context.hpp>
 #include <csignal>
 #include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace dataflow::cmd {
 namespace {
@@ -51,6 +56,18 @@ TEST(ReloadSignal, EveryOneCallsAndAfterItsEndTheDefaultIsBack) {
   struct sigaction now{};
   ASSERT_EQ(sigaction(SIGHUP, nullptr, &now), 0);
   EXPECT_EQ(now.sa_handler, SIG_DFL);
+}
+
+TEST(Logging, EachLineIsHandedOverWhole) {
+  const auto before = spdlog::default_logger();
+  std::vector<std::string> lines;
+  start_logging([&](std::string& line) { lines.push_back(std::move(line)); });
+  spdlog::info("one");
+  spdlog::warn("two\nlines");
+  spdlog::set_default_logger(before);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_THAT(lines[0], testing::MatchesRegex("[-0-9T:.]+Z .*info.* one\n"));
+  EXPECT_THAT(lines[1], testing::MatchesRegex("[-0-9T:.]+Z .*warning.* two.+lines\n"));
 }
 
 TEST(Process, ItsMemoryIsNotDumped) {

@@ -18,13 +18,13 @@
 
 #include "cmd/common/cpus.h"
 #include "cmd/common/flags.h"
+#include "cmd/common/line_writer.h"
 #include "cmd/common/process.h"
 #include "cmd/common/version.h"
 #include "cmd/common/wiring.h"
 #include "cmd/microservice/coalescing_product_service.h"
 #include "cmd/microservice/late_product_service.h"
 #include "dataflow/cassandra/product_service.h"
-#include "dataflow/http/access_log.h"
 #include "dataflow/http/server.h"
 #include "dataflow/rocksdb/secondary_product_service.h"
 
@@ -98,7 +98,7 @@ struct App::State {
 
   const ServiceArguments arguments;
   std::function<void(const std::string&)> on_listening;
-  std::optional<http::AccessLog> access_log;
+  std::optional<LineWriter> access_log;
   std::unique_ptr<LateProductService> late;              // the store, where it is Cassandra
   std::unique_ptr<CoalescingProductService> coalescing;  // in front of it
   std::unique_ptr<ProductService> embedded;              // the store, where it is not
@@ -134,7 +134,10 @@ Result<void> App::State::prepare() {
     embedded = std::make_unique<rocksdb::SecondaryProductService>(options);
   }
   http::Options options = http_options(config.http, arguments.listen);
-  if (config.http.access_log) options.access_log = &access_log.emplace(STDOUT_FILENO);
+  if (config.http.access_log) {
+    access_log.emplace(STDOUT_FILENO);
+    options.access_log = [this](std::string& lines) { access_log->write(lines); };
+  }
   const std::size_t files = raise_open_files_limit();
   if (files < options.max_connections + kOtherDescriptors) {
     // A flood must not take the store's files: the connections have to leave some.

@@ -1,6 +1,9 @@
 """Goal: the service answers by id, says honestly what it has not and what it cannot reach, and recovers by itself."""
+import contextlib
 import http.client
 import json
+import os
+import signal
 
 import harness
 
@@ -67,3 +70,56 @@ def test_port_in_use_is_said(embedded):
         process = embedded.start("-listen", address, program="microservice")
         _, err = process.communicate(timeout=60)
         assert process.returncode == 1 and address.split(":")[1] in err.decode()
+
+
+class FullPipe:
+    """A standard error that nobody reads: the test fills and empties it beside the service."""
+
+    def __init__(self, path):
+        os.mkfifo(path)
+        self.reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.writer = os.open(path, os.O_WRONLY)  # the service's
+        self.filler = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+
+    def fill(self):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(self.filler, b"x" * 512)
+
+    def empty(self):
+        text = b""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                text += os.read(self.reader, 65536)
+        return text.decode()
+
+    def close(self):
+        for descriptor in (self.reader, self.writer, self.filler):
+            os.close(descriptor)
+
+
+def test_a_standard_error_that_nobody_reads_holds_up_neither_requests_nor_the_end(embedded):
+    pipe, port = FullPipe(embedded.folder / "err"), harness.free_port()
+    address = f"127.0.0.1:{port}"
+    embedded.environment["DATAFLOW_HTTP_THREADS"] = "1"
+    process = embedded.start("-listen", address, program="microservice", stdout=harness.subprocess.DEVNULL, stderr=pipe.writer)
+    try:
+        harness.wait_for(lambda: request(address, "GET", "/")[0] == 404, "the service answers")
+        pipe.fill()
+        for _ in range(10):  # there is no store, which it wants to say
+            assert request(address, "GET", "/product/1")[0] == 503
+        said = ""
+
+        def is_told():
+            nonlocal said
+            said += pipe.empty()
+            return "the store could not be read" in said
+
+        harness.wait_for(is_told, "what it had to say is said to who reads again")
+        pipe.fill()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(harness.WAIT_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        pipe.close()

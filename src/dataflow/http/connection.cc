@@ -41,7 +41,7 @@ void Connection::start(Worker& worker, Socket socket, bool refused) {
 
 Connection::Connection(Worker& worker, Socket socket, bool refused)
     : worker_(worker), stream_(std::move(socket), worker.tls()), refused_(refused) {
-  if (worker.options().access_log != nullptr) {
+  if (worker.options().access_log) {
     error_code ignored;
     const auto endpoint = stream_.socket().remote_endpoint(ignored);
     if (!ignored) client_ = endpoint.address().to_string();
@@ -296,7 +296,7 @@ void Connection::close() {
 }
 
 void Connection::log_access(std::size_t bytes) {
-  if (worker_.options().access_log == nullptr) return;
+  if (!worker_.options().access_log) return;
   const bool understood = parser_ && parser_->has_line();
   append_access_line(
       worker_.access_lines(), access_time(std::chrono::system_clock::now()),

@@ -13,8 +13,6 @@
 
 namespace dataflow::http {
 
-class AccessLog;
-
 struct Options {
   std::string host = "127.0.0.1";  // a name or an address; empty: every interface
   std::uint16_t port = 8080;       // 0: any free one
@@ -43,7 +41,9 @@ struct Options {
   // woken once for them and not for each, which costs the server less.
   bool gather_answers = false;
 
-  AccessLog* access_log = nullptr;  // none: no lines; must outlive the server
+  // Takes whole lines (access_log.h) and leaves the text empty, from any thread of the server;
+  // without it there are none.
+  std::function<void(std::string& lines)> access_log;
   // Told what an operator should know (the store's errors, no more file descriptors), from any
   // thread of the server, not more than about once a second a thread.
   std::function<void(const std::string&)> log;

@@ -6,7 +6,6 @@
 #include <ctime>
 #include <utility>
 
-#include "dataflow/http/access_log.h"
 #include "dataflow/http/connection.h"
 #include "dataflow/http/response.h"
 
@@ -51,7 +50,7 @@ void Worker::abort() {
 std::size_t Worker::join() {
   if (thread_.joinable()) thread_.join();
   ended_ = true;
-  if (options().access_log != nullptr) options().access_log->write(access_lines_);
+  if (options().access_log) options().access_log(access_lines_);
   return static_cast<std::size_t>(
       std::ranges::count_if(connections_, [](const Connection* c) { return c->in_store(); }));
 }
@@ -105,8 +104,8 @@ void Worker::tick() {
     date_of_ = second;
     date_ = http_date(second);
   }
-  if (options().access_log != nullptr && !access_lines_.empty()) {
-    options().access_log->write(access_lines_);
+  if (options().access_log && !access_lines_.empty()) {
+    options().access_log(access_lines_);
   }
   const auto now = Clock::now();
   // From the end: a connection that ends here is replaced by one that was looked at.
