@@ -25,6 +25,12 @@ void keep_memory_private();
 // error of that write, not the end of the process.
 void survive_failed_writes();
 
+// Whether a terminal belongs to the process, so that SIGHUP may mean that it was closed.
+bool has_terminal();
+
+// From now on SIGHUP does nothing, until there is a ReloadSignal.
+void survive_hangups();
+
 // Raises the soft limit of open files to the hard one. Returns what it is now.
 std::size_t raise_open_files_limit();
 
@@ -43,8 +49,7 @@ class StopSignals {
   std::shared_ptr<State> state_;
 };
 
-// Waits for SIGHUP while it lives and calls `reload` with each one, on the executor. A process
-// without one ends by SIGHUP, as when its terminal is closed.
+// Waits for SIGHUP while it lives and calls `reload` with each one, on the executor.
 class ReloadSignal {
  public:
   ReloadSignal(const boost::asio::any_io_executor& executor, std::function<void()> reload);

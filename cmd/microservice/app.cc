@@ -190,6 +190,10 @@ void App::State::begin_stop() {
 }
 
 void App::State::reload() {
+  if (arguments.config.http.cert_file.empty()) {
+    spdlog::info("SIGHUP: without a certificate (http.cert_file) there is nothing to read again");
+    return;
+  }
   const auto certificate = server->reload_tls();
   if (certificate) {
     spdlog::info("TLS, read again: {}", *certificate);
@@ -215,6 +219,11 @@ void App::stop() {
 
 int App::run() {
   State& state = *state_;
+  // Without a certificate and on a terminal the signal keeps its meaning: the terminal is gone.
+  std::optional<ReloadSignal> reload;
+  if (!state.arguments.config.http.cert_file.empty() || !has_terminal()) {
+    reload.emplace(state.context.get_executor(), [&state] { state.reload(); });
+  }
   if (const auto ready = state.prepare(); !ready) {
     spdlog::error("{}", ready.error().describe());
     return ready.error().code == ErrorCode::kInvalid ? kExitUsage : kExitCannotListen;
@@ -225,10 +234,6 @@ int App::run() {
                  signal == SIGINT ? "interrupted" : "terminated");
     state.begin_stop();
   });
-  std::optional<ReloadSignal> reload;
-  if (!state.arguments.config.http.cert_file.empty()) {
-    reload.emplace(state.context.get_executor(), [&state] { state.reload(); });
-  }
   boost::asio::co_spawn(state.context, state.serve(), rethrow);
   const auto work = boost::asio::make_work_guard(state.context);
   state.context.run();

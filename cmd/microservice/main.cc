@@ -17,6 +17,7 @@
 int main(int argc, char** argv) {
   using namespace dataflow::cmd;
   end_in_words("the service", "start it again", kExitFailed);
+  if (!has_terminal()) survive_hangups();  // already before there is anything to read again
   // A standard error that nobody reads costs lines, and no request.
   const auto log = std::make_shared<LineWriter>(STDERR_FILENO);
   start_logging([log](std::string& line) { log->write(line); });

@@ -1,9 +1,12 @@
 """Goal: the service answers by id, says honestly what it has not and what it cannot reach, and recovers by itself."""
 import contextlib
+import fcntl
 import http.client
 import json
 import os
+import pty
 import signal
+import termios
 
 import harness
 
@@ -70,6 +73,31 @@ def test_port_in_use_is_said(embedded):
         process = embedded.start("-listen", address, program="microservice")
         _, err = process.communicate(timeout=60)
         assert process.returncode == 1 and address.split(":")[1] in err.decode()
+
+
+def test_sighup_leaves_a_service_without_a_certificate_running(embedded):
+    with harness.Service(embedded, start_new_session=True) as service:
+        for _ in range(3):
+            service.process.send_signal(signal.SIGHUP)
+        harness.wait_for(lambda: "nothing to read again" in service.log() or service.process.poll() is not None, "it says so")
+        assert request(service.address, "GET", "/")[0] == 404
+
+
+def test_sighup_of_a_closed_terminal_ends_a_service_without_a_certificate(embedded):
+    terminal, its_end = pty.openpty()
+
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(its_end, termios.TIOCSCTTY, 0)
+
+    service = harness.Service(embedded, preexec_fn=take_terminal)
+    try:
+        os.close(its_end)
+        os.close(terminal)
+        assert service.process.wait(harness.WAIT_S) == -signal.SIGHUP
+    finally:
+        service.process.kill()
+        service.process.wait()
 
 
 class FullPipe:
