@@ -1,7 +1,10 @@
 #include "cmd/common/ending.h"
 
+#include <poll.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/system/system_error.hpp>
 #include <cerrno>
 #include <csignal>
@@ -74,6 +77,27 @@ extern "C" void tell_abort(int) {
   ::_exit(words.exit_code);
 }
 
+// What end_after() has been told.
+struct Deadline {
+  std::atomic<int> exit_code = EXIT_FAILURE;
+  std::atomic<const char*> words = "";
+  std::atomic<bool> reached = false;
+};
+Deadline deadline;
+
+extern "C" void tell_deadline(int) {
+  if (!deadline.reached.exchange(true)) {
+    // Others may fill what has just had room: then a second alarm ends the wait.
+    ::alarm(1);
+    const char* text = deadline.words;
+    pollfd ready{STDERR_FILENO, POLLOUT, 0};
+    if (::poll(&ready, 1, 0) == 1 && ::write(STDERR_FILENO, text, std::strlen(text)) < 0) {
+      // Nobody listens; the exit code tells.
+    }
+  }
+  ::_exit(deadline.exit_code);
+}
+
 }  // namespace
 
 void end_in_words(const char* program, const char* remedy, int exit_code) {
@@ -90,5 +114,25 @@ void end_in_words(const char* program, const char* remedy, int exit_code) {
 }
 
 void end_where_memory_ends() { std::set_new_handler(tell_no_memory); }
+
+void end_after(std::chrono::milliseconds time, int exit_code, const char* text) {
+  using std::chrono::duration_cast;
+  deadline.exit_code = exit_code;
+  deadline.words = text;
+  struct sigaction action{};
+  action.sa_handler = tell_deadline;
+  action.sa_flags = SA_NODEFER;
+  ::sigaction(SIGALRM, &action, nullptr);
+  // Whoever started the process may have blocked it.
+  sigset_t alarms;
+  sigemptyset(&alarms);
+  sigaddset(&alarms, SIGALRM);
+  ::pthread_sigmask(SIG_UNBLOCK, &alarms, nullptr);
+  const auto seconds = duration_cast<std::chrono::seconds>(time);
+  itimerval timer{};
+  timer.it_value.tv_sec = seconds.count();
+  timer.it_value.tv_usec = duration_cast<std::chrono::microseconds>(time - seconds).count();
+  ::setitimer(ITIMER_REAL, &timer, nullptr);
+}
 
 }  // namespace dataflow::cmd

@@ -2,10 +2,14 @@
 // whoever found it out: not by a signal.
 #include "cmd/common/ending.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <boost/system/system_error.hpp>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <new>
@@ -97,6 +101,41 @@ TEST_F(Ending, AtTheFirstAllocationThatFails) {
                 }
               }),
               ExitedWithCode(kCode), kNeed);
+}
+
+// For ever, as a thread may that waits for somebody else.
+[[noreturn]] void hang() {
+  while (true) ::pause();
+}
+
+TEST_F(Ending, WhenTheTimeIsUpWhateverTheThreadsAreAt) {
+  using namespace std::chrono_literals;
+  EXPECT_EXIT(
+      {
+        end_after(50ms, kCode, "the time is up");
+        hang();
+      },
+      ExitedWithCode(kCode), "the time is up");
+}
+
+// Nobody reads what it says, and who started it does not want its alarms.
+TEST_F(Ending, WhenTheTimeIsUpAndStandardErrorIsFull) {
+  using namespace std::chrono_literals;
+  EXPECT_EXIT(
+      {
+        int ends[2];
+        if (::pipe(ends) != 0 || ::fcntl(ends[1], F_SETFL, O_NONBLOCK) != 0) std::_Exit(1);
+        while (::write(ends[1], "x", 1) == 1) {
+        }
+        ::fcntl(ends[1], F_SETFL, 0);
+        ::dup2(ends[1], STDERR_FILENO);
+        sigset_t all;
+        sigfillset(&all);
+        ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        end_after(50ms, kCode, "the time is up");
+        hang();
+      },
+      ExitedWithCode(kCode), "");
 }
 
 }  // namespace

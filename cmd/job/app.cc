@@ -12,6 +12,7 @@
 #include <iostream>
 #include <utility>
 
+#include "cmd/common/ending.h"
 #include "cmd/common/flags.h"
 #include "cmd/common/process.h"
 #include "cmd/common/wiring.h"
@@ -27,6 +28,12 @@ using std::chrono::steady_clock;
 
 // How long what is in flight may take after a signal.
 constexpr std::chrono::seconds kDrainTimeout{8};
+
+// How long it may take then to tell what was done: whoever stops a job often kills it after 10 s.
+constexpr std::chrono::milliseconds kTellTimeout{1500};
+constexpr const char* kOutOfTime =
+    "error: the job ended before it could tell what it did: whoever reads its output, or what it "
+    "has to close, is too slow; what it stored is stored, run it again\n";
 
 constexpr int kSignalBase = 128;
 
@@ -71,28 +78,36 @@ App::~App() = default;
 
 int App::run() {
   for (const std::string& warning : arguments_.config.warnings) spdlog::warn("{}", warning);
-  StopSignals signals(pool_.get_executor(), [this](int signal) { on_signal(signal); });
+  StopSignals signals(signal_thread_.get_executor(), [this](int signal) { on_signal(signal); });
   auto code = boost::asio::co_spawn(pool_.get_executor(), work(), boost::asio::use_future);
   const int result = code.get();
   if (stopped_early()) return result;
   signals.cancel();
+  signal_thread_.join();
   pool_.join();
   return result;
 }
 
+// By now a second signal ends the process. Of what is waited for here and later (a lock, a log that
+// nobody reads), nothing may keep it.
 void App::on_signal(int signal) {
+  end_after(kDrainTimeout + kTellTimeout, kSignalBase + signal, kOutOfTime);
   signal_ = signal;
-  spdlog::warn("{}: writing what is in flight, then stopping (again: stop at once)",
-               signal == SIGINT ? "interrupted" : "terminated");
-  std::lock_guard lock(mutex_);
+  const char* what = signal == SIGINT ? "interrupted" : "terminated";
+  constexpr const char* kDraining =
+      "{}: writing what is in flight, then stopping (again: stop at once)";
+  std::unique_lock lock(mutex_);
   if (told_) return;
   if (running_ == nullptr && !summary_) {
     // Nothing is in flight yet.
+    spdlog::warn(kDraining, what);
     std::fflush(nullptr);
     std::_Exit(kSignalBase + signal);
   }
   if (running_ != nullptr) running_->stop(pipeline::Stop::kInterrupted);
-  boost::asio::co_spawn(pool_.get_executor(), watch_drain(), boost::asio::detached);
+  lock.unlock();
+  spdlog::warn(kDraining, what);
+  boost::asio::co_spawn(signal_thread_.get_executor(), watch_drain(), boost::asio::detached);
 }
 
 // Ends the process when draining takes too long.

@@ -52,6 +52,9 @@ class App {
   std::optional<pipeline::Summary> summary_;  // of the run, once that is over
   bool told_ = false;                         // it was reported
   Parts parts_;
+  // Receives signals, for all threads of pool_ may be waiting for somebody: whoever reads the log,
+  // or the rejects. Nothing that the drain waits for runs here.
+  ThreadPool signal_thread_{1};
 };
 
 }  // namespace dataflow::cmd

@@ -1,19 +1,28 @@
 """Goal: a job or a service that ends at any moment loses nothing that was acknowledged, and the next run continues."""
+import array
+import contextlib
+import fcntl
 import http.client
 import json
+import os
 import random
+import select
 import signal
+import subprocess
+import termios
 import threading
 import time
 
 import gate as gates
 import harness
+import pytest
 from faults import Started, length, served_table, write_files
 
 ROWS = 50_000
 FILES = 8
 BUFFER_BYTES = 16 << 20  # the least that the configuration allows: half of it is text in flight
 DRAIN_S = 10
+IN_TIME_S = 20  # twice what it may take: far less than a job takes that waits for a slow reader
 
 
 def stored(servers):
@@ -226,3 +235,96 @@ def test_a_second_job_on_the_embedded_store_is_told_who_holds_it(embedded, figur
     with embedded.service() as address:
         expected = harness.rows_of(harness.line(1, "one") + harness.line(2, "two"))
         figures.compare(served_table(address, [1, 2]), expected)
+
+
+def waiting_in(pipe):
+    """Bytes that nobody has read yet."""
+    waiting = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    return waiting[0]
+
+
+class SlowReader:
+    """Reads a pipe a little now and then, for as long as it lives: each write gets on, and they never end."""
+
+    def __init__(self, path):
+        os.mkfifo(path)
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.read)
+
+    def is_full(self):
+        return waiting_in(self.descriptor) >= fcntl.fcntl(self.descriptor, fcntl.F_GETPIPE_SZ)
+
+    def read(self):
+        while not self.stop.wait(1):
+            with contextlib.suppress(BlockingIOError):
+                os.read(self.descriptor, select.PIPE_BUF)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        if self.thread.ident:
+            self.thread.join()
+        os.close(self.descriptor)
+
+
+@contextlib.contextmanager
+def held_by_its_rejects(embedded, concurrency):
+    """A job all of whose threads wait for whoever reads its rejects."""
+    (embedded.folder / "a.jsonl").write_text("a line that is bad\n" * 200_000)
+    with SlowReader(embedded.folder / "pipe") as reader:
+        job = Started(embedded, "-concurrency", concurrency, "-max-errors", 1_000_000, "-rejects", "pipe", "a.jsonl")
+        try:
+            job.wait_until(reader.is_full, "the job waits for the reader")
+            reader.thread.start()
+            yield job
+        finally:
+            job.process.kill()
+            job.process.wait()
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_signal_ends_a_job_whose_rejects_are_taken_slowly(embedded, figures, concurrency):
+    with held_by_its_rejects(embedded, concurrency) as job:
+        job.process.send_signal(signal.SIGTERM)
+        figures.fault()
+        run = figures.run(job.end(code=143, timeout_s=IN_TIME_S))
+    assert "could not be written within 8 s" in run.err and "is not whole" in run.err, run.err
+    assert run.report["files"] == 1, "it is told what was done"
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_second_signal_ends_a_job_at_once(embedded, figures, concurrency):
+    with held_by_its_rejects(embedded, concurrency) as job:
+        job.process.send_signal(signal.SIGTERM)
+        job.wait_until(lambda: "stop at once" in job.log(), "the first signal has come", DRAIN_S / 2)
+        job.process.send_signal(signal.SIGTERM)
+        figures.fault()
+        figures.run(job.end(code=-signal.SIGTERM, timeout_s=DRAIN_S / 2))
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_signal_ends_a_job_whose_log_nobody_reads(embedded, figures, concurrency):
+    reader, log = os.pipe()
+    os.set_blocking(log, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(log, b"x")
+    os.set_blocking(log, True)
+    process = embedded.start("-concurrency", concurrency, "-dry-run", "-", stdin=subprocess.PIPE, stderr=log)
+    try:
+        process.stdin.write(b"bad\n" * 10)
+        process.stdin.flush()
+        harness.wait_for(lambda: waiting_in(process.stdin) == 0, "the job reads")
+        process.send_signal(signal.SIGTERM)
+        figures.fault()
+        figures.runs += 1
+        assert process.wait(timeout=IN_TIME_S) == 143
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(reader)
+        os.close(log)

@@ -13,10 +13,12 @@
 // have no file, `warn` is told the first kMostTold.
 //
 // Thread safe. Errors: kUnavailable where the files cannot be written (disk full, no such folder,
-// no permission): then nothing more is kept and nothing takes a name. kInvalid where the lines
-// would take more than they may.
+// no permission), or where a line is still being written at the end: then nothing more is kept and
+// nothing takes a name. kInvalid where the lines would take more than they may.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -38,6 +40,8 @@ namespace dataflow::pipeline {
 class Rejects {
  public:
   static constexpr std::size_t kMostTold = 20;
+  // What finish() gives a line that is being written.
+  static constexpr std::chrono::milliseconds kFinishPatience{500};
 
   // All lines together may have `max_bytes`. Without a FILE, `path` is empty.
   explicit Rejects(std::string path,
@@ -78,7 +82,8 @@ class Rejects {
   };
 
   // Gives the files their names. To be called once, at the end; to add a line after it is
-  // kConflict. `all_stored`: every line of the sources is stored, or was added here.
+  // kConflict. `all_stored`: every line of the sources is stored, or was added here. Who ends a run
+  // whose rejects go to somebody that takes them slowly does not wait for all of them.
   Result<Kept> finish(bool all_stored);
 
  private:
@@ -107,8 +112,8 @@ class Rejects {
   const std::string path_;
   const std::uint64_t max_bytes_;
   const std::function<void(std::string_view)> warn_;
-  std::mutex mutex_;
-  bool finished_ = false;
+  std::atomic<bool> finished_ = false;
+  std::timed_mutex mutex_;   // of what follows
   std::uint64_t bytes_ = 0;  // of all lines, also of those that were discarded
   std::size_t told_ = 0;     // reasons
   bool is_source_ = false;   // FILE

@@ -2,9 +2,12 @@
 // attempt that is taken back; what was kept before is not lost to a run that fails.
 #include "dataflow/pipeline/rejects.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <barrier>
@@ -259,6 +262,27 @@ TEST_F(RejectsTest, LinesGoStraightIntoAPipeAndTheirReasonsAreTold) {
   EXPECT_EQ(told, (std::vector<std::string>{"a: line 1, byte 0: no", "a: line 2, byte 4: long"}));
   EXPECT_TRUE(std::filesystem::is_fifo(path_));
   EXPECT_EQ(files(), 1u);
+}
+
+// Whoever ends the run, because its time is up, does not wait for the reader.
+TEST_F(RejectsTest, ALineThatIsStillBeingWrittenDoesNotKeepTheRunFromItsEnd) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  const int reader = ::open(path_.c_str(), O_RDONLY | O_NONBLOCK);
+  Rejects rejects(path_);
+  auto adding = std::async(std::launch::async, [&] {
+    return rejects.add({"a", 1, 1, 0, "no"}, std::string(1'000'000, 'x'));
+  });
+  int waiting = 0;
+  while (waiting < ::fcntl(reader, F_GETPIPE_SZ)) ASSERT_EQ(::ioctl(reader, FIONREAD, &waiting), 0);
+  const auto kept = rejects.finish(true);
+  EXPECT_NE(adding.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  const auto ignored = std::signal(SIGPIPE, SIG_IGN);
+  ::close(reader);
+  EXPECT_FALSE(adding.get());
+  std::signal(SIGPIPE, ignored);
+  ASSERT_FALSE(kept);
+  EXPECT_EQ(kept.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(kept.error().message.find(path_), std::string::npos);
 }
 
 TEST_F(RejectsTest, WithoutAFileTheFirstReasonsAreTold) {
