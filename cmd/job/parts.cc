@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cmd/common/wiring.h"
+#include "cmd/job/outputs.h"
 #include "dataflow/cassandra/product_service.h"
 #include "dataflow/file/fetch_service.h"
 #include "dataflow/redis/cache.h"
@@ -83,6 +84,8 @@ Task<Result<Parts>> make_parts(const JobArguments& arguments) {
   Parts parts;
   parts.sources = make_sources(arguments);
   parts.make_spill = make_spill;
+  auto checked = co_await check_outputs(arguments, parts.sources);
+  if (!checked) co_return std::unexpected(std::move(checked.error()));
 
   std::shared_ptr<rocksdb::Database> database;
   if (needs_database(arguments)) {

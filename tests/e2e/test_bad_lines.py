@@ -260,3 +260,43 @@ def test_a_dry_run_leaves_the_rejects_of_the_run_before(embedded):
     # Nothing of it is stored: it is still to be mended and loaded.
     embedded.job("-dry-run", "-rejects", "rejects.jsonl", "rejects.jsonl", code=1)
     assert both_rejects(embedded) == before
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("report, rejects", [("r", "r"), ("./r", "r"), ("r.reasons", "r"), ("link", "r"), ("r", "link"), ("rejects.jsonl", None)])
+def test_a_report_that_would_replace_the_rejects_is_refused(embedded, report, rejects, there):
+    (embedded.folder / "a.jsonl").write_text("bad\n")
+    (embedded.folder / "link").symlink_to("r")
+    if there:
+        for name in ("r", "r.reasons", "rejects.jsonl"):
+            (embedded.folder / name).write_text("of the last run")
+    before = {path.name: path.read_text() for path in embedded.folder.iterdir() if path.exists()}
+    process = embedded.start("-report", report, *(["-rejects", rejects] if rejects else []), "a.jsonl")
+    _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+    assert process.returncode == 2 and f"-report {report} is where the rejected lines" in err.decode(), err.decode()
+    assert {path.name: path.read_text() for path in embedded.folder.iterdir() if path.exists()} == before
+
+
+@pytest.mark.parametrize("source", ["a.jsonl", ".", "*.jsonl", "link", "-"])
+def test_a_report_that_would_replace_a_source_is_refused(embedded, source):
+    text = harness.line(1, "one")
+    (embedded.folder / "a.jsonl").write_text(text)
+    (embedded.folder / "b.jsonl").write_text(harness.line(2, "two"))
+    (embedded.folder / "link").symlink_to("a.jsonl")
+    for report in ("a.jsonl", "link"):
+        with (embedded.folder / "a.jsonl").open("rb") as stdin:
+            process = embedded.start("-report", report, "b.jsonl", source, stdin=stdin)
+            _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+        assert process.returncode == 2 and f"-report {report} is a source" in err.decode(), err.decode()
+        assert (embedded.folder / "a.jsonl").read_text() == text
+        assert not (embedded.folder / "dataflow.db").exists(), "nothing was loaded"
+
+
+def test_report_and_rejects_may_share_what_is_no_file(embedded):
+    (embedded.folder / "a.jsonl").write_text("bad\n")
+    for shared in ("/dev/null", "/dev/stderr"):
+        process = embedded.start("-report", shared, "-rejects", shared, "a.jsonl")
+        _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+        assert process.returncode == 1, err.decode()
+    assert err.startswith(b"bad\n") or b"\nbad\n" in err
+    assert b'"rejected": 1' in err

@@ -36,12 +36,16 @@ std::filesystem::path end_of_links(std::filesystem::path path) {
   return path;
 }
 
+bool is_same(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 // The descriptor of this process's standard output or error, if that is what this is; or -1.
 int standard_stream(const struct stat& status) {
   for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
     struct stat own{};
     if (::fstat(stream, &own) != 0) continue;
-    if (own.st_dev == status.st_dev && own.st_ino == status.st_ino) return stream;
+    if (is_same(own, status)) return stream;
   }
   return -1;
 }
@@ -75,6 +79,17 @@ Result<std::unique_ptr<OutputFile>> OutputFile::create(std::string path, Purpose
   }
   if (!opened) return file->error("create");
   return file;
+}
+
+bool OutputFile::are_one(const std::string& path, const std::string& other) {
+  struct stat one{}, two{};
+  const bool one_is_there = ::stat(path.c_str(), &one) == 0;
+  if (one_is_there != (::stat(other.c_str(), &two) == 0)) return false;
+  if (one_is_there) return is_same(one, two) && S_ISREG(one.st_mode) && standard_stream(one) < 0;
+  const auto first = end_of_links(path), second = end_of_links(other);
+  std::error_code error;  // of two paths that cannot be looked at, the run will tell
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(first, error), error) ==
+         std::filesystem::weakly_canonical(std::filesystem::absolute(second, error), error);
 }
 
 Result<std::unique_ptr<OutputFile>> OutputFile::create_spool() const {

@@ -38,6 +38,10 @@ class OutputFile {
   // One that never takes a name, for what is only put by. It lies where this one will.
   Result<std::unique_ptr<OutputFile>> create_spool() const;
 
+  // Whether both lead to one file, be it there or not, which the second one would replace. Into
+  // what is no file, several may write.
+  static bool are_one(const std::string& path, const std::string& other);
+
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
   ~OutputFile();  // without its name, it is removed
