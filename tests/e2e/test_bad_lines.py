@@ -300,3 +300,18 @@ def test_report_and_rejects_may_share_what_is_no_file(embedded):
         assert process.returncode == 1, err.decode()
     assert err.startswith(b"bad\n") or b"\nbad\n" in err
     assert b'"rejected": 1' in err
+
+
+@pytest.mark.parametrize("kind", ["report", "rejects"])
+def test_what_replaces_a_file_is_read_by_whom_that_was(embedded, kind):
+    (embedded.folder / "a.jsonl").write_text("bad\n")
+    names = ["report.json"] if kind == "report" else ["rejects.jsonl", "rejects.jsonl.reasons"]
+    for name in names:
+        (embedded.folder / name).write_text("secret")
+        (embedded.folder / name).chmod(0o600)
+    process = embedded.start("-report", "report.json", "a.jsonl")
+    _, err = process.communicate(timeout=harness.RUN_TIMEOUT_S)
+    assert process.returncode == 1, err.decode()
+    for name in names:
+        assert "secret" not in (embedded.folder / name).read_text()
+        assert (embedded.folder / name).stat().st_mode & 0o777 == 0o600

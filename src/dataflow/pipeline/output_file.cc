@@ -21,9 +21,11 @@ namespace dataflow::pipeline {
 namespace {
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
-constexpr mode_t kMode = 0644;
-constexpr int kMostLinks = 40;   // as the kernel follows
-constexpr int kMostTries = 100;  // at a name that nothing has yet
+constexpr mode_t kMode = 0644;         // less the process's umask
+constexpr mode_t kPrivate = 0600;      // until it takes after another file
+constexpr mode_t kPermissions = 0777;  // of a file that is replaced; not to run as its owner
+constexpr int kMostLinks = 40;         // as the kernel follows
+constexpr int kMostTries = 100;        // at a name that nothing has yet
 
 // Where a path leads, be it there or not: rename(2) would replace a link.
 std::filesystem::path end_of_links(std::filesystem::path path) {
@@ -54,6 +56,9 @@ std::string path_of(int descriptor) { return "/proc/self/fd/" + std::to_string(d
 
 }  // namespace
 
+OutputFile::OutputFile(std::string path, Purpose purpose)
+    : path_(std::move(path)), purpose_(purpose), mode_(kMode) {}
+
 Result<std::unique_ptr<OutputFile>> OutputFile::create(std::string path, Purpose purpose,
                                                        Nameless nameless) {
   std::unique_ptr<OutputFile> file(new OutputFile(std::move(path), purpose));
@@ -75,6 +80,7 @@ Result<std::unique_ptr<OutputFile>> OutputFile::create(std::string path, Purpose
     opened = file->open_straight(S_ISFIFO(status.st_mode));
   } else {
     file->target_ = end_of_links(file->path_).string();
+    if (exists) file->mode_ = kPrivate;
     opened = (nameless == Nameless::kWherePossible && file->open_nameless()) || file->open_part();
   }
   if (!opened) return file->error("create");
@@ -95,6 +101,7 @@ bool OutputFile::are_one(const std::string& path, const std::string& other) {
 Result<std::unique_ptr<OutputFile>> OutputFile::create_spool() const {
   std::unique_ptr<OutputFile> spool(new OutputFile(path_, purpose_));
   spool->target_ = target_;
+  spool->mode_ = kPrivate;
   if (straight_) {
     std::error_code error;
     spool->target_ = std::filesystem::temp_directory_path(error) / "dataflow-rejects";
@@ -128,7 +135,7 @@ bool OutputFile::open_straight(bool is_pipe) {
 }
 
 bool OutputFile::open_nameless() {
-  descriptor_ = ::open(folder().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kMode);
+  descriptor_ = ::open(folder().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode_);
   if (descriptor_ < 0) return false;
   if (::access(path_of(descriptor_).c_str(), F_OK) == 0) return true;
   ::close(std::exchange(descriptor_, -1));  // without /proc it could never have a name
@@ -138,11 +145,24 @@ bool OutputFile::open_nameless() {
 bool OutputFile::open_part() {
   for (int i = 0; i < kMostTries; ++i) {
     std::string name = make_part_name();
-    descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+    descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode_);
     if (descriptor_ >= 0) part_ = std::move(name);
     if (descriptor_ >= 0 || errno != EEXIST) break;
   }
   return descriptor_ >= 0;
+}
+
+// Whoever could not read the file that this one replaces does not read this one.
+void OutputFile::take_after(const std::string& path) {
+  struct stat old{};
+  if (::stat(path.c_str(), &old) != 0 || !S_ISREG(old.st_mode)) return;
+  mode_t mode = old.st_mode & kPermissions;
+  if (::fchown(descriptor_, static_cast<uid_t>(-1), old.st_gid) != 0) {
+    mode = (mode & ~S_IRWXG) | ((mode & S_IRWXO) << 3);  // another group's: as everybody
+  }
+  (void)::fchmod(descriptor_, mode);
+  // Who may not give files away keeps it.
+  [[maybe_unused]] const int given = ::fchown(descriptor_, old.st_uid, static_cast<gid_t>(-1));
 }
 
 std::string OutputFile::make_part_name() const {
@@ -207,6 +227,7 @@ Result<void> OutputFile::copy(std::uint64_t begin, std::uint64_t end, OutputFile
 
 Result<void> OutputFile::settle(bool durable) {
   if (auto flushed = flush(); !flushed || straight_) return flushed;
+  take_after(target_);
   const bool synced = !durable || ::fdatasync(descriptor_) == 0;
   if (!synced && errno != EINVAL && errno != ENOSYS) return error("write");
   for (int i = 0; part_.empty(); ++i) {

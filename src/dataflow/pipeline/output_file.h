@@ -4,7 +4,9 @@
 // into one file: it has no name, and is gone with the process; where the file system has no files
 // without, it lies beside its path as PATH.<random>.part, which a process that is killed leaves
 // behind. Links are followed. What is there and is no regular file (a pipe, a device), or is this
-// process's standard output or error, is written straight into, as the lines come.
+// process's standard output or error, is written straight into, as the lines come. The file has the
+// permissions and, where this process may give it that, the owner of the one that it replaces;
+// before that, only this user reads it.
 //
 // Blocking; a pipe that nobody reads for kReaderPatience is an error. Used by one thread at a time.
 // Errors: kUnavailable, naming the path and the flag that names another.
@@ -72,12 +74,13 @@ class OutputFile {
   std::unexpected<Error> error(std::string_view what) const;
 
  private:
-  OutputFile(std::string path, Purpose purpose) : path_(std::move(path)), purpose_(purpose) {}
+  OutputFile(std::string path, Purpose purpose);
 
   // False, with errno, where that cannot be.
   bool open_straight(bool is_pipe);
   bool open_nameless();
   bool open_part();
+  void take_after(const std::string& path);
 
   std::string make_part_name() const;
   std::ptrdiff_t write_some(std::string_view text);
@@ -86,6 +89,7 @@ class OutputFile {
   std::string part_;  // its name until it is whole; empty: none
   Purpose purpose_;
   int descriptor_ = -1;
+  unsigned mode_;  // while it is not whole
   bool straight_ = false;
   std::string buffer_;
   std::uint64_t written_ = 0;

@@ -33,6 +33,12 @@ void put(const std::string& path, std::string_view text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
+mode_t mode_of(const std::string& path) {
+  struct stat status{};
+  EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
+  return status.st_mode & 07777;
+}
+
 std::size_t files(const std::string& folder) {
   const fs::directory_iterator all(folder);
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
@@ -84,6 +90,49 @@ TEST_P(OutputFileTest, WithoutItsNameNothingIsLeft) {
   }
   EXPECT_EQ(content(path_), "old");
   EXPECT_EQ(files(directory_.path()), 1u);
+}
+
+// What it will replace may be secret.
+TEST_P(OutputFileTest, ItTakesOverWhoMayReadWhatItReplaces) {
+  for (const mode_t mode : {0600, 0640, 0666}) {
+    put(path_, "old");
+    ASSERT_EQ(::chmod(path_.c_str(), mode), 0);
+    const auto file = create(path_);
+    ASSERT_TRUE(file->write("new"));
+    ASSERT_TRUE(file->flush());
+    for (const auto& entry : fs::directory_iterator(directory_.path())) {
+      if (entry.path() == path_) continue;
+      EXPECT_EQ(mode_of(entry.path()), 0600U) << "not whole yet";
+    }
+    finish(*file);
+    EXPECT_EQ(content(path_), "new");
+    EXPECT_EQ(mode_of(path_), mode);
+  }
+}
+
+TEST_P(OutputFileTest, ItBelongsToWhomWhatItReplacesBelonged) {
+  constexpr uid_t kOwner = 4711;
+  constexpr gid_t kGroup = 4712;
+  put(path_, "old");
+  ASSERT_EQ(::chmod(path_.c_str(), 0640), 0);
+  if (::chown(path_.c_str(), kOwner, kGroup) != 0) GTEST_SKIP() << "not root";
+  const auto file = create(path_);
+  ASSERT_TRUE(file->write("new"));
+  finish(*file);
+  struct stat status{};
+  ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, kOwner);
+  EXPECT_EQ(status.st_gid, kGroup);
+  EXPECT_EQ(mode_of(path_), 0640U);
+}
+
+TEST_P(OutputFileTest, WhatReplacesNothingIsAsTheProcessMakesFiles) {
+  const mode_t before = ::umask(027);
+  const auto file = create(path_);
+  EXPECT_TRUE(file->write("new"));
+  finish(*file);
+  ::umask(before);
+  EXPECT_EQ(mode_of(path_), 0640U);
 }
 
 TEST_P(OutputFileTest, TwoOfOneNameDoNotMix) {
