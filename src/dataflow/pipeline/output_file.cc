@@ -56,12 +56,12 @@ std::string path_of(int descriptor) { return "/proc/self/fd/" + std::to_string(d
 
 }  // namespace
 
-OutputFile::OutputFile(std::string path, Purpose purpose)
-    : path_(std::move(path)), purpose_(purpose), mode_(kMode) {}
+OutputFile::OutputFile(std::string path, Purpose purpose, Reader reader)
+    : path_(std::move(path)), purpose_(purpose), reader_(reader), mode_(kMode) {}
 
 Result<std::unique_ptr<OutputFile>> OutputFile::create(std::string path, Purpose purpose,
-                                                       Nameless nameless) {
-  std::unique_ptr<OutputFile> file(new OutputFile(std::move(path), purpose));
+                                                       Nameless nameless, Reader reader) {
+  std::unique_ptr<OutputFile> file(new OutputFile(std::move(path), purpose, reader));
   struct stat status{};
   const bool exists = ::stat(file->path_.c_str(), &status) == 0;
   // The kernel may refuse to follow a link that somebody else has laid (fs.protected_symlinks).
@@ -99,7 +99,7 @@ bool OutputFile::are_one(const std::string& path, const std::string& other) {
 }
 
 Result<std::unique_ptr<OutputFile>> OutputFile::create_spool() const {
-  std::unique_ptr<OutputFile> spool(new OutputFile(path_, purpose_));
+  std::unique_ptr<OutputFile> spool(new OutputFile(path_, purpose_, reader_));
   spool->target_ = target_;
   spool->mode_ = kPrivate;
   if (straight_) {
@@ -124,7 +124,7 @@ OutputFile::~OutputFile() {
 bool OutputFile::open_straight(bool is_pipe) {
   straight_ = true;
   target_ = path_;
-  const auto until = std::chrono::steady_clock::now() + kReaderPatience;
+  const auto until = std::chrono::steady_clock::now() + reader_.patience;
   while (true) {
     descriptor_ = ::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (descriptor_ >= 0) return true;
@@ -186,8 +186,10 @@ Result<void> OutputFile::write_line(std::string_view line) {
 Result<void> OutputFile::flush() {
   std::size_t done = 0;
   bool failed = false;
+  const std::chrono::seconds at_its_speed(buffer_.size() / reader_.bytes_per_second);
+  const auto until = std::chrono::steady_clock::now() + reader_.patience + at_its_speed;
   while (done < buffer_.size() && !failed) {
-    const std::ptrdiff_t n = write_some(std::string_view(buffer_).substr(done));
+    const std::ptrdiff_t n = write_some(std::string_view(buffer_).substr(done), until);
     failed = n < 0 && errno != EINTR && errno != EAGAIN;
     if (n > 0) done += static_cast<std::size_t>(n);
   }
@@ -199,12 +201,15 @@ Result<void> OutputFile::flush() {
   return {};
 }
 
-std::ptrdiff_t OutputFile::write_some(std::string_view text) {
+std::ptrdiff_t OutputFile::write_some(std::string_view text,
+                                      std::chrono::steady_clock::time_point until) {
   if (!straight_) return ::write(descriptor_, text.data(), text.size());
+  using std::chrono::milliseconds;
+  const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+  const milliseconds patience = std::clamp(left, milliseconds(0), reader_.patience);
   pollfd ready{descriptor_, POLLOUT, 0};
-  constexpr std::chrono::milliseconds kPatience = kReaderPatience;
-  const int n = ::poll(&ready, 1, static_cast<int>(kPatience.count()));
-  if (n == 0) errno = ENXIO;
+  const int n = left.count() > 0 ? ::poll(&ready, 1, static_cast<int>(patience.count())) : 0;
+  if (n == 0) errno = ETIMEDOUT;
   if (n <= 0) return -1;
   // As much as a pipe that is ready takes without waiting.
   return ::write(descriptor_, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
@@ -254,8 +259,10 @@ std::unexpected<Error> OutputFile::error(std::string_view what) const {
   std::string message = "cannot " + std::string(what) + " the " + std::string(purpose_.what) + " " +
                         path_ + "; make room there or name another one with " +
                         std::string(purpose_.flag) + " FILE";
-  return fail(ErrorCode::kUnavailable, std::move(message),
-              number == ENXIO ? "nobody reads it" : std::strerror(number));
+  std::string cause = std::strerror(number);
+  if (number == ENXIO) cause = "nobody reads it";
+  if (number == ETIMEDOUT) cause = "nobody reads it, or too slowly";
+  return fail(ErrorCode::kUnavailable, std::move(message), std::move(cause));
 }
 
 }  // namespace dataflow::pipeline

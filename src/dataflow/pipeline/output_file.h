@@ -8,7 +8,7 @@
 // permissions and, where this process may give it that, the owner of the one that it replaces;
 // before that, only this user reads it.
 //
-// Blocking; a pipe that nobody reads for kReaderPatience is an error. Used by one thread at a time.
+// Blocking; a pipe whose reader is slower than kReader is an error. Used by one thread at a time.
 // Errors: kUnavailable, naming the path and the flag that names another.
 #pragma once
 
@@ -24,7 +24,13 @@ namespace dataflow::pipeline {
 
 class OutputFile {
  public:
-  static constexpr std::chrono::seconds kReaderPatience{10};
+  // What a reader of a pipe may take: so long for a piece, and as long again as the text takes at
+  // this speed for all that is written at a time.
+  struct Reader {
+    std::chrono::milliseconds patience;
+    std::uint64_t bytes_per_second;
+  };
+  static constexpr Reader kReader{std::chrono::seconds(10), 1024};
 
   // What it is, for the messages.
   struct Purpose {
@@ -36,7 +42,8 @@ class OutputFile {
   enum class Nameless { kWherePossible, kNever };
 
   static Result<std::unique_ptr<OutputFile>> create(std::string path, Purpose purpose,
-                                                    Nameless nameless = Nameless::kWherePossible);
+                                                    Nameless nameless = Nameless::kWherePossible,
+                                                    Reader reader = kReader);
   // One that never takes a name, for what is only put by. It lies where this one will.
   Result<std::unique_ptr<OutputFile>> create_spool() const;
 
@@ -74,7 +81,7 @@ class OutputFile {
   std::unexpected<Error> error(std::string_view what) const;
 
  private:
-  OutputFile(std::string path, Purpose purpose);
+  OutputFile(std::string path, Purpose purpose, Reader reader);
 
   // False, with errno, where that cannot be.
   bool open_straight(bool is_pipe);
@@ -83,11 +90,12 @@ class OutputFile {
   void take_after(const std::string& path);
 
   std::string make_part_name() const;
-  std::ptrdiff_t write_some(std::string_view text);
+  std::ptrdiff_t write_some(std::string_view text, std::chrono::steady_clock::time_point until);
 
   std::string path_, target_;
   std::string part_;  // its name until it is whole; empty: none
   Purpose purpose_;
+  Reader reader_;
   int descriptor_ = -1;
   unsigned mode_;  // while it is not whole
   bool straight_ = false;

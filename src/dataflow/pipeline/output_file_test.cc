@@ -9,11 +9,17 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <climits>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <iterator>
+#include <thread>
 
 #include "dataflow/mock/temp_dir.h"
 
@@ -236,6 +242,32 @@ TEST_P(OutputStraight, APipeWhoseReaderGoesIsAnError) {
   std::signal(SIGPIPE, ignored);
   ASSERT_FALSE(flushed);
   EXPECT_EQ(flushed.error().code, ErrorCode::kUnavailable);
+}
+
+// It takes a piece well within the time that it has for each, and would go on so for ever.
+TEST_P(OutputStraight, APipeWhoseReaderIsTooSlowIsAnError) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  const int reader = ::open(path_.c_str(), O_RDONLY | O_NONBLOCK);
+  constexpr OutputFile::Reader kLimits{std::chrono::seconds(2), 1'000'000};
+  auto file = OutputFile::create(path_, kPurpose, OutputFile::Nameless::kWherePossible, kLimits);
+  ASSERT_TRUE(file);
+  std::atomic<bool> written = false;
+  std::jthread slow([&] {
+    std::array<char, PIPE_BUF> piece;
+    constexpr int kMost = 500;  // pieces: all that is written, in 50 s
+    for (int i = 0; i < kMost && !written; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      while (::read(reader, piece.data(), piece.size()) < 0 && errno == EINTR) {
+      }
+    }
+  });
+  const auto done = (*file)->write(std::string(500 * PIPE_BUF, 'x'));
+  written = true;
+  slow.join();
+  ::close(reader);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(done.error().describe().find("too slowly"), std::string::npos);
 }
 
 TEST_P(OutputStraight, ADeviceIsWrittenIntoAndStaysOne) {
