@@ -81,7 +81,8 @@ Result<std::unique_ptr<OutputFile>> OutputFile::create(std::string path, Purpose
   } else {
     file->target_ = end_of_links(file->path_).string();
     if (exists) file->mode_ = kPrivate;
-    opened = (nameless == Nameless::kWherePossible && file->open_nameless()) || file->open_part();
+    opened = nameless != Nameless::kNever && file->open_nameless(nameless == Nameless::kForEver);
+    opened = opened || file->open_part();
   }
   if (!opened) return file->error("create");
   return file;
@@ -134,8 +135,9 @@ bool OutputFile::open_straight(bool is_pipe) {
   }
 }
 
-bool OutputFile::open_nameless() {
-  descriptor_ = ::open(folder().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode_);
+bool OutputFile::open_nameless(bool for_ever) {
+  const int flags = O_TMPFILE | O_RDWR | O_CLOEXEC | (for_ever ? O_EXCL : 0);
+  descriptor_ = ::open(folder().c_str(), flags, mode_);
   if (descriptor_ < 0) return false;
   if (::access(path_of(descriptor_).c_str(), F_OK) == 0) return true;
   ::close(std::exchange(descriptor_, -1));  // without /proc it could never have a name
@@ -150,6 +152,32 @@ bool OutputFile::open_part() {
     if (descriptor_ >= 0 || errno != EEXIST) break;
   }
   return descriptor_ >= 0;
+}
+
+bool OutputFile::give_part_name() {
+  for (int i = 0; i < kMostTries; ++i) {
+    std::string name = make_part_name();
+    if (::linkat(AT_FDCWD, path_of(descriptor_).c_str(), AT_FDCWD, name.c_str(),
+                 AT_SYMLINK_FOLLOW) == 0) {
+      part_ = std::move(name);
+      return true;
+    }
+    if (errno != EEXIST) break;
+  }
+  return false;
+}
+
+// What has no name and cannot be given one, is copied to what has.
+Result<void> OutputFile::move_to_part() {
+  OutputFile named(path_, purpose_, reader_);
+  named.target_ = target_;
+  named.mode_ = mode_;
+  if (!named.open_part()) return error("name");
+  if (auto done = copy(0, size(), named); !done) return done;
+  if (auto done = named.flush(); !done) return done;
+  std::swap(descriptor_, named.descriptor_);
+  std::swap(part_, named.part_);
+  return {};
 }
 
 // Whoever could not read the file that this one replaces does not read this one.
@@ -169,8 +197,8 @@ std::string OutputFile::make_part_name() const {
   unsigned random = 0;
   if (::getrandom(&random, sizeof random, 0) < 0) random = static_cast<unsigned>(::getpid());
   std::array<char, 16> text;
-  std::snprintf(text.data(), text.size(), ".%08x.part", random);
-  return target_ + text.data();
+  std::snprintf(text.data(), text.size(), "%08x.part", random);
+  return folder() + "/.dataflow-" + text.data();
 }
 
 Result<void> OutputFile::write(std::string_view text) {
@@ -233,17 +261,12 @@ Result<void> OutputFile::copy(std::uint64_t begin, std::uint64_t end, OutputFile
 Result<void> OutputFile::settle(bool durable) {
   if (auto flushed = flush(); !flushed || straight_) return flushed;
   take_after(target_);
+  if (part_.empty() && !give_part_name()) {
+    if (auto moved = move_to_part(); !moved) return moved;
+    take_after(target_);
+  }
   const bool synced = !durable || ::fdatasync(descriptor_) == 0;
   if (!synced && errno != EINVAL && errno != ENOSYS) return error("write");
-  for (int i = 0; part_.empty(); ++i) {
-    std::string name = make_part_name();
-    if (::linkat(AT_FDCWD, path_of(descriptor_).c_str(), AT_FDCWD, name.c_str(),
-                 AT_SYMLINK_FOLLOW) == 0) {
-      part_ = std::move(name);
-    } else if (errno != EEXIST || i == kMostTries) {
-      return error("name");
-    }
-  }
   return {};
 }
 
@@ -256,9 +279,10 @@ Result<void> OutputFile::take_name(const std::string& name) {
 
 std::unexpected<Error> OutputFile::error(std::string_view what) const {
   const int number = errno;
+  const bool is_too_long = number == ENAMETOOLONG;
   std::string message = "cannot " + std::string(what) + " the " + std::string(purpose_.what) + " " +
-                        path_ + "; make room there or name another one with " +
-                        std::string(purpose_.flag) + " FILE";
+                        path_ + "; " + (is_too_long ? "" : "make room there or ") +
+                        "name another one with " + std::string(purpose_.flag) + " FILE";
   std::string cause = std::strerror(number);
   if (number == ENXIO) cause = "nobody reads it";
   if (number == ETIMEDOUT) cause = "nobody reads it, or too slowly";

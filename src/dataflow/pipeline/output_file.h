@@ -2,7 +2,7 @@
 //
 // Until then what has the name is intact, whatever ends the process, and no two processes write
 // into one file: it has no name, and is gone with the process; where the file system has no files
-// without, it lies beside its path as PATH.<random>.part, which a process that is killed leaves
+// without, it lies in the folder as .dataflow-<random>.part, which a process that is killed leaves
 // behind. Links are followed. What is there and is no regular file (a pipe, a device), or is this
 // process's standard output or error, is written straight into, as the lines come. The file has the
 // permissions and, where this process may give it that, the owner of the one that it replaces;
@@ -38,8 +38,9 @@ class OutputFile {
     std::string_view flag;  // "-report"
   };
 
-  // Whether the file may do without a name until it is whole. kNever is for tests.
-  enum class Nameless { kWherePossible, kNever };
+  // Whether the file may do without a name until it is whole. The others are for tests: kForEver
+  // is as on a file system that has files without a name and gives them none.
+  enum class Nameless { kWherePossible, kNever, kForEver };
 
   static Result<std::unique_ptr<OutputFile>> create(std::string path, Purpose purpose,
                                                     Nameless nameless = Nameless::kWherePossible,
@@ -85,8 +86,10 @@ class OutputFile {
 
   // False, with errno, where that cannot be.
   bool open_straight(bool is_pipe);
-  bool open_nameless();
+  bool open_nameless(bool for_ever = false);
   bool open_part();
+  bool give_part_name();
+  Result<void> move_to_part();
   void take_after(const std::string& path);
 
   std::string make_part_name() const;

@@ -57,7 +57,8 @@ void finish(OutputFile& file) {
   ASSERT_TRUE(file.take_name(file.target()));
 }
 
-// Where the file system has files without a name, and where it has none.
+// Where the file system has files without a name, where it has none, and where such a file cannot
+// be given one.
 class OutputFileTest : public testing::TestWithParam<OutputFile::Nameless> {
  protected:
   std::unique_ptr<OutputFile> create(const std::string& path) {
@@ -73,7 +74,8 @@ class OutputFileTest : public testing::TestWithParam<OutputFile::Nameless> {
 
 INSTANTIATE_TEST_SUITE_P(FileSystems, OutputFileTest,
                          testing::Values(OutputFile::Nameless::kWherePossible,
-                                         OutputFile::Nameless::kNever));
+                                         OutputFile::Nameless::kNever,
+                                         OutputFile::Nameless::kForEver));
 
 TEST_P(OutputFileTest, TakesItsNameWhenItIsWhole) {
   put(path_, "old");
@@ -139,6 +141,19 @@ TEST_P(OutputFileTest, WhatReplacesNothingIsAsTheProcessMakesFiles) {
   finish(*file);
   ::umask(before);
   EXPECT_EQ(mode_of(path_), 0640U);
+}
+
+TEST_P(OutputFileTest, TheLongestNameIsNotTooLong) {
+  const std::string path = directory_ / std::string(NAME_MAX, 'r');
+  for (const bool there : {false, true}) {
+    const auto file = create(path);
+    ASSERT_TRUE(file->write(there ? "new" : "old"));
+    finish(*file);
+    EXPECT_EQ(content(path), there ? "new" : "old");
+  }
+  const auto made = OutputFile::create(path + "r", kPurpose, GetParam());
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().message.find("make room"), std::string::npos) << made.error().describe();
 }
 
 TEST_P(OutputFileTest, TwoOfOneNameDoNotMix) {
@@ -279,6 +294,19 @@ TEST_P(OutputStraight, ADeviceIsWrittenIntoAndStaysOne) {
     finish(*file);
   }
   EXPECT_TRUE(fs::is_character_file(path_));
+  EXPECT_EQ(files(directory_.path()), 1u);
+}
+
+// Nothing is left behind where the process is killed.
+TEST_P(OutputStraight, UntilItIsWholeAFileHasNoName) {
+  const int nameless = ::open(directory_.path().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (nameless < 0) GTEST_SKIP() << "the file system has no files without a name";
+  ::close(nameless);
+  const auto file = create(path_);
+  ASSERT_TRUE(file->write("new"));
+  ASSERT_TRUE(file->flush());
+  EXPECT_EQ(files(directory_.path()), 0u);
+  finish(*file);
   EXPECT_EQ(files(directory_.path()), 1u);
 }
 

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <climits>
+#include <string_view>
 #include <thread>
 
 #include "dataflow/pipeline/json_text.h"
@@ -42,10 +44,20 @@ class FolderLock {
   int descriptor_;
 };
 
+// A path with so much of its name that something more fits behind it.
+std::string shortened(const std::string& path) {
+  constexpr std::size_t kMore = std::string_view(".incomplete-1000.reasons").size();
+  const std::size_t begin = path.rfind('/') + 1;
+  std::size_t length = std::min(path.size() - begin, NAME_MAX - kMore);
+  // Not in the middle of a letter.
+  while (length > 0 && (path[begin + length] & 0xc0) == 0x80) --length;
+  return path.substr(0, begin + length);
+}
+
 // A name that nothing had: an empty file has it now. Nothing where there is none.
 std::optional<std::string> name_beside(const std::string& path) {
   for (int i = 1; i <= kMostBeside; ++i) {
-    std::string name = path + ".incomplete-" + std::to_string(i);
+    std::string name = shortened(path) + ".incomplete-" + std::to_string(i);
     const int made = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (made >= 0) {
       ::close(made);
@@ -226,6 +238,13 @@ Result<Rejects::Kept> Rejects::take_names(bool beside) {
     if (auto done = (*file)->settle(is_source_); !done)
       return std::unexpected(std::move(done.error()));
   }
+  File blank;
+  if (reasons_ != nullptr && !reasons_->is_straight()) {
+    auto made = OutputFile::create(reasons_->path(), kPurpose);
+    if (!made) return std::unexpected(std::move(made.error()));
+    blank = std::move(*made);
+    if (auto done = blank->settle(); !done) return std::unexpected(std::move(done.error()));
+  }
   Kept kept{path_, reasons_ != nullptr ? reasons_->path() : "", beside};
   std::string lines = lines_->target();
   std::string reasons = reasons_ != nullptr ? reasons_->target() : "";
@@ -236,9 +255,11 @@ Result<Rejects::Kept> Rejects::take_names(bool beside) {
     lines = kept.lines = std::move(*name);
     if (!reasons_->is_straight()) reasons = kept.reasons = lines + ".reasons";
   }
-  if (reasons_ != nullptr && !reasons_->is_straight()) {
-    // Killed in between, there are lines without reasons, not with those of others.
-    if (::unlink(reasons.c_str()) != 0 && errno != ENOENT) return reasons_->error("name");
+  // Killed in between, there are lines without reasons, not with those of others; but there is a
+  // file for them, without which a folder would stand for the lines as well.
+  if (blank != nullptr) {
+    if (auto done = blank->take_name(reasons); !done)
+      return std::unexpected(std::move(done.error()));
   }
   if (auto done = lines_->take_name(lines); !done) return std::unexpected(std::move(done.error()));
   if (reasons_ == nullptr) return kept;

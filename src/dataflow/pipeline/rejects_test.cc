@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <barrier>
+#include <climits>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -159,6 +160,35 @@ TEST_F(RejectsTest, AFileThatIsReadStaysUnlessAllOfItIsStored) {
     EXPECT_EQ(content(path_ + ".reasons"), "why");
   }
   EXPECT_EQ(files(), 7u);
+}
+
+TEST_F(RejectsTest, AFileWithALongNameThatIsReadStaysAsWell) {
+  std::string name;
+  while (name.size() + 9 < NAME_MAX) name += "ä";  // ".reasons" fits
+  const std::string path = directory_ / name;
+  std::ofstream(path) << "mended";
+  Rejects rejects(path);
+  rejects.note_source({path, 6, "version"});
+  ASSERT_TRUE(rejects.add({"a", 1, 1, 0, "no"}, "new"));
+  const auto kept = rejects.finish(false);
+  ASSERT_TRUE(kept) << kept.error().describe();
+  EXPECT_EQ(content(kept->lines), "new\n");
+  EXPECT_NE(content(kept->reasons).find("\"no\""), std::string::npos);
+  EXPECT_EQ(content(path), "mended");
+}
+
+// A folder stands for lines without a file of reasons: a run that is killed between the steps must
+// not leave them so. What keeps the lines from their name here is a folder in their place.
+TEST_F(RejectsTest, BetweenTheStepsThereIsAFileOfReasons) {
+  std::ofstream(path_) << "of the last run";
+  std::ofstream(path_ + ".reasons") << "why";
+  Rejects rejects(path_);
+  ASSERT_TRUE(rejects.add({"a", 1, 1, 0, "no"}, "new"));
+  std::filesystem::remove(path_);
+  std::filesystem::create_directory(path_);
+  EXPECT_FALSE(rejects.finish(true));
+  EXPECT_TRUE(std::filesystem::exists(path_ + ".reasons"));
+  EXPECT_EQ(content(path_ + ".reasons"), "") << "they are of no line that is there";
 }
 
 TEST_F(RejectsTest, AFileThatIsReadIsReplacedWhenAllOfItIsStored) {
