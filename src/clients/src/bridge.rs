@@ -174,9 +174,11 @@ pub mod ffi {
         type S3;
         /// Without I/O; wrong options make every call fail.
         fn s3_new(options: S3Options) -> Box<S3>;
-        /// One page of the objects whose key begins with `prefix` and comes after `after`, in byte order. For each
-        /// object three values: key, ETag (empty where there is none), size in decimal. `number`: 1 where there are more.
-        fn list(self: &S3, prefix: &str, after: &str, done: UniquePtr<Completion>);
+        /// One page of the objects whose key begins with `prefix` and comes after `after`, in byte order; or, where
+        /// there is a `token`, from where that says. For each object three values: key, ETag (empty where there is
+        /// none), size in decimal. `number`: 1 where there are more; `word`: the token where a page has no key that
+        /// says after what.
+        fn list(self: &S3, prefix: &str, after: &str, token: &str, done: UniquePtr<Completion>);
         /// The same three values for one object.
         fn head(self: &S3, key: &str, done: UniquePtr<Completion>);
         /// `length` bytes from `offset`, only if the ETag is still `if_match` (empty: any): Conflict otherwise.

@@ -40,9 +40,9 @@ pub fn s3_new(options: S3Options) -> Box<S3> {
 }
 
 impl S3 {
-    pub fn list(&self, prefix: &str, after: &str, done: Done) {
-        let (prefix, after) = (prefix.to_owned(), after.to_owned());
-        self.run(done, move |connection| list(connection, prefix.clone(), after.clone()));
+    pub fn list(&self, prefix: &str, after: &str, token: &str, done: Done) {
+        let (prefix, after, token) = (prefix.to_owned(), after.to_owned(), token.to_owned());
+        self.run(done, move |connection| list(connection, prefix.clone(), after.clone(), token.clone()));
     }
 
     pub fn head(&self, key: &str, done: Done) {
@@ -95,9 +95,12 @@ fn random() -> u64 {
 
 type Shared = Arc<Result<Connection, Failure>>;
 
-async fn list(shared: Shared, prefix: String, after: String) -> Result<Reply, Failure> {
+async fn list(shared: Shared, prefix: String, after: String, token: String) -> Result<Reply, Failure> {
     let connection = connected(&shared)?;
+    // A token begins where it says.
+    let after = if token.is_empty() { after } else { String::new() };
     let query = [
+        ("continuation-token", token.as_str()),
         ("encoding-type", "url"),
         ("list-type", "2"),
         ("prefix", prefix.as_str()),

@@ -85,13 +85,16 @@ Task<Result<clients::Reply>> PendingReply::get() {
 Client::Client(const Options& options, std::string bucket)
     : bucket_(std::move(bucket)), s3_(clients::s3_new(to_bridge(options, bucket_))) {}
 
-Result<PendingReply> Client::list(const std::string& prefix, const std::string& after) const {
+Result<PendingReply> Client::list(const std::string& prefix, const std::string& after,
+                                  const std::string& token) const {
   const auto prefix_str = utf8(prefix);
   if (!prefix_str) return std::unexpected(prefix_str.error());
   const auto after_str = utf8(after);
   if (!after_str) return std::unexpected(after_str.error());
+  const auto token_str = utf8(token);
+  if (!token_str) return std::unexpected(token_str.error());
   PendingReply pending;
-  s3_->list(*prefix_str, *after_str, pending.completion());
+  s3_->list(*prefix_str, *after_str, *token_str, pending.completion());
   return pending;
 }
 

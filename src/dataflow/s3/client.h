@@ -42,8 +42,10 @@ class Client {
 
   const std::string& bucket() const { return bucket_; }
 
-  // One page of keys that begin with `prefix` and come after `after`. The reply: see bridge.rs.
-  Result<PendingReply> list(const std::string& prefix, const std::string& after) const;
+  // One page of keys that begin with `prefix` and come after `after`, or from where `token` says,
+  // if there is one. The reply: see bridge.rs.
+  Result<PendingReply> list(const std::string& prefix, const std::string& after,
+                            const std::string& token) const;
 
   Task<Result<Object>> head(std::string key) const;
 

@@ -49,10 +49,12 @@ class FetchTest : public testing::Test {
 // A page of a listing, in S3's words.
 using Keys = std::vector<std::pair<std::string, std::string>>;  // and ETags
 
-inline std::string page(const std::string& encoding, const Keys& keys, bool more = false) {
+inline std::string page(const std::string& encoding, const Keys& keys, bool more = false,
+                        const std::string& token = "") {
   std::string xml = "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>";
   xml += more ? "true" : "false";
   xml += "</IsTruncated>";
+  if (!token.empty()) xml += "<NextContinuationToken>" + token + "</NextContinuationToken>";
   if (!encoding.empty()) xml += "<EncodingType>" + encoding + "</EncodingType>";
   for (const auto& [key, etag] : keys) {
     xml += "<Contents><Key>" + key + "</Key><Size>3</Size>";

@@ -8,6 +8,13 @@
 
 namespace dataflow::s3 {
 
+namespace {
+
+// Some stores pass over deleted keys a page at a time.
+constexpr int kMostPagesWithoutKeys = 1000;
+
+}  // namespace
+
 PrefixListing::PrefixListing(std::shared_ptr<const Client> client, std::string prefix,
                              std::string pattern)
     : client_(std::move(client)), prefix_(std::move(prefix)), pattern_(std::move(pattern)) {}
@@ -27,7 +34,7 @@ Task<Result<std::vector<Object>>> PrefixListing::next() {
 Task<Result<std::vector<Object>>> PrefixListing::read_page() {
   if (!begun_) {
     begun_ = true;
-    auto first = client_->list(prefix_, after_);
+    auto first = client_->list(prefix_, after_, token_);
     if (!first) co_return std::unexpected(std::move(first.error()));
     page_ = *std::move(first);
   }
@@ -37,7 +44,7 @@ Task<Result<std::vector<Object>>> PrefixListing::read_page() {
   auto objects = to_objects(*reply);
   if (!objects) co_return objects;
   if (reply->number != 0) {
-    auto following = client_->list(prefix_, after_);
+    auto following = client_->list(prefix_, after_, token_);
     if (!following) co_return std::unexpected(std::move(following.error()));
     page_ = *std::move(following);
   }
@@ -48,23 +55,43 @@ Task<Result<std::vector<Object>>> PrefixListing::read_page() {
 
 Result<std::vector<Object>> PrefixListing::to_objects(const clients::Reply& reply) {
   std::vector<Object> objects;
-  const std::string previous = after_;
+  std::string largest;
   clients::Values values(reply);
   while (!values.done()) {
     auto object = client_->to_object(values);
     after_ = object.name.substr(to_name(client_->bucket(), "").size());
+    largest = std::max(largest, after_);
     if (object.size.value_or(0) == 0 && after_.ends_with('/')) {
       saw_marker_ = true;
     } else if (pattern_.empty() || matches(pattern_, after_)) {
       objects.push_back(std::move(object));
     }
   }
-  if (reply.number != 0 && after_ == previous) {
+  auto checked = check_progress(reply, largest);
+  if (!checked) return std::unexpected(std::move(checked.error()));
+  return objects;
+}
+
+// Each page that has another one behind it brings a larger key than all before, or says that there
+// is none and where to go on: so a listing ends, whatever the endpoint sends.
+Result<void> PrefixListing::check_progress(const clients::Reply& reply,
+                                           const std::string& largest) {
+  if (reply.number == 0) return {};
+  const auto does_not_go_on = [this](std::string why) {
     return fail(ErrorCode::kInvalid,
                 to_name(client_->bucket(), prefix_) + ": the S3 endpoint's listing does not go on",
-                "a truncated page without keys");
+                std::move(why));
+  };
+  token_ = static_cast<std::string>(reply.word);
+  if (largest.empty()) {
+    if (token_.empty()) return does_not_go_on("a truncated page without keys");
+    if (++pages_without_keys_ <= kMostPagesWithoutKeys) return {};
+    return does_not_go_on(std::to_string(pages_without_keys_) + " pages without keys");
   }
-  return objects;
+  pages_without_keys_ = 0;
+  if (largest <= largest_) return does_not_go_on(largest + " after " + largest_);
+  largest_ = largest;
+  return {};
 }
 
 // S3 lists in byte order. Stores that order otherwise inside a page (by UTF-16, say) are put right

@@ -31,13 +31,17 @@ class PrefixListing final : public dataflow::Listing {
  private:
   Task<Result<std::vector<Object>>> read_page();
   Result<std::vector<Object>> to_objects(const clients::Reply& reply);
+  Result<void> check_progress(const clients::Reply& reply, const std::string& largest);
   Result<void> check_order(std::vector<Object>& objects);
 
   const std::shared_ptr<const Client> client_;
   const std::string prefix_;
   const std::string pattern_;
-  std::string after_;      // the last key that the server named
-  std::string last_name_;  // the last object that was delivered
+  std::string after_;           // the last key that the server named, in its order
+  std::string largest_;         // of all keys, in byte order
+  std::string token_;           // where the next page begins, if no key says it
+  int pages_without_keys_ = 0;  // in a row
+  std::string last_name_;       // the last object that was delivered
   std::optional<PendingReply> page_;
   std::optional<std::vector<Object>> put_back_;
   bool begun_ = false;

@@ -155,6 +155,50 @@ TEST_F(ListingTest, ATruncatedPageWithoutKeysDoesNotGoOnForEver) {
   EXPECT_EQ(list_all(fetch, "s3://bucket/").error().code, ErrorCode::kInvalid);
 }
 
+// Each page brings another key than the one before, and none that is asked for.
+TEST_F(ListingTest, PagesThatAlternateDoNotGoOnForEver) {
+  constexpr int kEnough = 50;  // requests, for a listing that would
+  CannedServer server([&](const Request& request) {
+    if (request.method == "HEAD") return error_answer(404, "");
+    const bool odd = request.number % 2 == 1;
+    return answer(200, "", page("", {{odd ? "x1" : "x0", "1"}}, request.number < kEnough));
+  });
+  FetchService fetch(options_for(server.url()));
+  const auto objects = list_all(fetch, "s3://bucket/p*");
+  ASSERT_FALSE(objects);
+  EXPECT_EQ(objects.error().code, ErrorCode::kInvalid);
+  EXPECT_THAT(objects.error().describe(), HasSubstr("x0 after x1"));
+}
+
+// As stores answer that have many deleted keys to pass over.
+TEST_F(ListingTest, APageWithoutKeysIsGoneOnFromWhereItsTokenSays) {
+  CannedServer server([&](const Request& request) {
+    if (request.target.find("continuation-token=a%2Fb%20%3D") != std::string::npos) {
+      EXPECT_EQ(request.target.find("start-after"), std::string::npos);
+      return answer(200, "", page("", {{"b", "1"}}, true, "unused"));
+    }
+    EXPECT_EQ(request.target.find("continuation-token"), std::string::npos);
+    if (request.target.find("start-after=b") != std::string::npos) {
+      return answer(200, "", page("", {{"c", "1"}}));
+    }
+    const bool begins = request.target.find("start-after") == std::string::npos;
+    if (begins) return answer(200, "", page("", {{"a", "1"}}, true, "unused"));
+    return answer(200, "", page("", {}, true, "a/b ="));
+  });
+  FetchService fetch(options_for(server.url()));
+  EXPECT_THAT(names_of(list_all(fetch, "s3://bucket/")),
+              ElementsAre("s3://bucket/a", "s3://bucket/b", "s3://bucket/c"));
+}
+
+TEST_F(ListingTest, PagesWithoutKeysDoNotGoOnForEver) {
+  CannedServer server([&](const Request&) { return answer(200, "", page("", {}, true, "again")); });
+  FetchService fetch(options_for(server.url()));
+  const auto objects = list_all(fetch, "s3://bucket/");
+  ASSERT_FALSE(objects);
+  EXPECT_EQ(objects.error().code, ErrorCode::kInvalid);
+  EXPECT_THAT(objects.error().describe(), HasSubstr("pages without keys"));
+}
+
 TEST_F(ListingTest, WhatCannotBeAskedForIsInvalidAndNamed) {
   FetchService fetch(options_for("http://127.0.0.1:1"));
   for (const std::string key : {"a/../b", "..", "./a", "a/."}) {

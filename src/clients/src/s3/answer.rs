@@ -224,6 +224,8 @@ struct Page {
     is_truncated: bool,
     encoding_type: Option<String>,
     #[serde(default)]
+    next_continuation_token: String,
+    #[serde(default)]
     contents: Vec<Entry>,
 }
 
@@ -237,7 +239,8 @@ struct Entry {
     etag: String,
 }
 
-/// Key, ETag and size (empty where the store gives none) of each object; `number`: 1 where there are more.
+/// Key, ETag and size (empty where the store gives none) of each object; `number`: 1 where there are more; `word`:
+/// where those begin, if no key says it.
 pub fn page_of(body: &[u8], about: &str) -> Result<Reply, Failure> {
     let page: Page =
         quick_xml::de::from_reader(body).map_err(|error| Failure::unexpected(about, chain(&error)))?;
@@ -245,6 +248,9 @@ pub fn page_of(body: &[u8], about: &str) -> Result<Reply, Failure> {
     let encoded = page.encoding_type.as_deref() == Some("url");
     let mut reply = Reply::ok();
     reply.number = page.is_truncated.into();
+    if page.is_truncated && page.contents.is_empty() {
+        reply.word = page.next_continuation_token;
+    }
     for entry in page.contents {
         match encoded {
             true => reply.push(&decoded(&entry.key)),
