@@ -19,7 +19,7 @@ use futures::StreamExt;
 use http::header::{CONTENT_LENGTH, ETAG, IF_MATCH, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
 
-use self::answer::{coding_of, content_range, page_of, quoted, Failure};
+use self::answer::{coding_of, content_range, page_of, quoted, Failure, MAX_PAGE};
 use self::connection::Connection;
 use crate::bridge::{spawn, Done, IntoReply, Reply, S3Options};
 
@@ -108,7 +108,15 @@ async fn list(shared: Shared, prefix: String, after: String, token: String) -> R
     ];
     let response = connection.send(Method::GET, connection.list_url(&query), HeaderMap::new()).await?;
     let about = connection.bucket_name();
-    let body = response.into_body().bytes().await.map_err(|error| connection.broken(&about, error))?;
+    let mut body = Vec::new();
+    let mut chunks = response.into_body().bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        body.extend_from_slice(&chunk.map_err(|error| connection.broken(&about, error))?);
+        if body.len() > MAX_PAGE {
+            let cause = format!("a page of a listing of more than {MAX_PAGE} bytes");
+            return Err(Failure::unexpected(&about, cause));
+        }
+    }
     page_of(&body, &about)
 }
 

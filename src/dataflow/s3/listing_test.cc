@@ -199,6 +199,20 @@ TEST_F(ListingTest, PagesWithoutKeysDoNotGoOnForEver) {
   EXPECT_THAT(objects.error().describe(), HasSubstr("pages without keys"));
 }
 
+TEST_F(ListingTest, APageThatDoesNotEndIsNotTaken) {
+  constexpr std::size_t kLimit = 16 << 20;
+  CannedServer server([&](const Request&) {
+    return answer(200, "", page("", {{"a", "1"}}) + std::string(kLimit, '\n'));
+  });
+  auto options = options_for(server.url());
+  options.retries = 0;
+  FetchService fetch(options);
+  const auto objects = list_all(fetch, "s3://bucket/");
+  ASSERT_FALSE(objects);
+  EXPECT_EQ(objects.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(objects.error().describe(), HasSubstr("more than " + std::to_string(kLimit)));
+}
+
 TEST_F(ListingTest, WhatCannotBeAskedForIsInvalidAndNamed) {
   FetchService fetch(options_for("http://127.0.0.1:1"));
   for (const std::string key : {"a/../b", "..", "./a", "a/."}) {

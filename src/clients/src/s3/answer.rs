@@ -12,6 +12,9 @@ use crate::tls::{self, chain, BadFile};
 /// Of an answer's body that is an error; S3's are under 1 KiB.
 const MAX_ERROR_BODY: usize = 16 * 1024;
 
+/// Of a page of a listing: a thousand of the longest keys, encoded, take a quarter of it.
+pub const MAX_PAGE: usize = 16 * 1024 * 1024;
+
 /// Why a request brought nothing.
 #[derive(Clone, Debug)]
 pub struct Failure {
