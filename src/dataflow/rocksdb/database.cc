@@ -77,13 +77,18 @@ Result<void> Database::open_files_for_reading() {
     close_files();
     const auto files_before = files_in(path_);
     const auto logs_before = logs_in(path_);
+    for (const auto* listed : {&files_before, &logs_before}) {
+      if (!*listed) return std::unexpected(listed->error());
+    }
     ::rocksdb::DB* db = nullptr;
     status = ::rocksdb::DB::OpenForReadOnly(
         reader_options(), path_, reader_families(family_options(options_)), &families_, &db);
     db_.reset(db);
-    if (status.ok() && std::ranges::includes(logs_in(path_), logs_before)) return {};
+    const auto logs = logs_in(path_);
+    if (status.ok() && logs && std::ranges::includes(*logs, *logs_before)) return {};
     // Where nobody has changed a file, it is no other the next time.
-    if (!status.ok() && files_in(path_) == files_before) break;
+    const auto files = files_in(path_);
+    if (!status.ok() && files && *files == *files_before) break;
   }
   close_files();
   if (!status.ok()) return std::unexpected(error_of(status, "opening", path_));

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "dataflow/mock/no_more_files.h"
+#include "dataflow/rocksdb/folder.h"
 #include "dataflow/rocksdb/meta.h"
 #include "dataflow/rocksdb/product_codec.h"
 #include "dataflow/rocksdb/test_support.h"
@@ -161,6 +162,21 @@ TEST(Database, WithoutADescriptorItSaysWhichLimitToRaise) {
   EXPECT_EQ(error.code, ErrorCode::kUnavailable);
   EXPECT_NE(error.message.find("allow more open files (ulimit -n)"), std::string::npos)
       << error.describe();
+}
+
+// A reader that took it for empty would believe that no log has gone while it read.
+TEST(Database, AFolderThatCannotBeListedIsNotTakenForEmpty) {
+  const TempDir dir;
+  std::ofstream(dir / "000004.log") << "rows";
+  ASSERT_EQ(files_in(dir.path()).value(), std::vector<std::string>{"000004.log"});
+  {
+    const mock::NoMoreFiles none;
+    for (const auto& listed : {files_in(dir.path()), logs_in(dir.path())}) {
+      ASSERT_FALSE(listed);
+      EXPECT_EQ(listed.error().code, ErrorCode::kUnavailable);
+    }
+  }
+  EXPECT_FALSE(logs_in(dir / "missing"));
 }
 #endif
 

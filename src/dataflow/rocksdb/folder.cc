@@ -124,20 +124,22 @@ std::string folder_identity(const std::string& path) {
          first_line(path + "/IDENTITY");
 }
 
-std::vector<std::string> files_in(const std::string& path) {
+Result<std::vector<std::string>> files_in(const std::string& path) {
   std::vector<std::string> files;
   std::error_code error;
   for (fs::directory_iterator entry(path, error), end; !error && entry != end;
        entry.increment(error)) {
     files.push_back(entry->path().filename().string());
   }
+  if (error) return no_access(path, error);
   std::sort(files.begin(), files.end());
   return files;
 }
 
-std::vector<std::string> logs_in(const std::string& path) {
+Result<std::vector<std::string>> logs_in(const std::string& path) {
   auto files = files_in(path);
-  std::erase_if(files, [](const std::string& name) { return !name.ends_with(".log"); });
+  if (!files) return files;
+  std::erase_if(*files, [](const std::string& name) { return !name.ends_with(".log"); });
   return files;
 }
 

@@ -27,12 +27,13 @@ bool is_locked(const std::string& path);
 // What tells a database from one that was made later at the same place: empty where there is none.
 std::string folder_identity(const std::string& path);
 
-// The names of what is in it, sorted.
-std::vector<std::string> files_in(const std::string& path);
+// The names of what is in it, sorted. kUnavailable, kUnauthorized where it cannot be listed: an
+// empty list would say that nothing is there.
+Result<std::vector<std::string>> files_in(const std::string& path);
 
 // The same of its logs of writes alone. One that is missing after it was there may have
 // gone while a reader was between the manifest, which did not name the table with its rows yet, and
 // the logs: the reader has not seen those rows.
-std::vector<std::string> logs_in(const std::string& path);
+Result<std::vector<std::string>> logs_in(const std::string& path);
 
 }  // namespace dataflow::rocksdb

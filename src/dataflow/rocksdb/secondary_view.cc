@@ -54,6 +54,7 @@ Result<std::shared_ptr<SecondaryView>> SecondaryView::open(const std::string& pa
       return not_there(path);
     }
     const auto logs_before = logs_in(path);
+    if (!logs_before) return std::unexpected(logs_before.error());
     ::rocksdb::DB* db = nullptr;
     status = ::rocksdb::DB::OpenAsSecondary(reader_options(), path, path, families,
                                             &view->families_, &db);
@@ -63,12 +64,13 @@ Result<std::shared_ptr<SecondaryView>> SecondaryView::open(const std::string& pa
     if (!format) return std::unexpected(format.error());
     if (*format != kFormat && !format->empty()) return other_format(path, *format);
     const auto logs = logs_in(path);
+    if (!logs) return std::unexpected(logs.error());
     if (format->empty()) {
-      if (std::ranges::includes(logs, logs_before)) return not_there(path);
+      if (std::ranges::includes(*logs, *logs_before)) return not_there(path);
       status = ::rocksdb::Status::TryAgain("its first log went while it was read");
       continue;
     }
-    (void)view->may_hide_newer_rows(logs_before, logs);
+    (void)view->may_hide_newer_rows(*logs_before, *logs);
     return view;
   }
   // A database that is just being made has no families yet.
@@ -88,13 +90,13 @@ SecondaryView::~SecondaryView() {
 SecondaryView::State SecondaryView::catch_up() {
   if (folder_identity(path_) != identity_) return State::kOutdated;
   const auto logs_before = logs_in(path_);
-  if (!db_->TryCatchUpWithPrimary().ok()) return State::kOutdated;
+  if (!logs_before || !db_->TryCatchUpWithPrimary().ok()) return State::kOutdated;
   const auto logs = logs_in(path_);
-  if (may_hide_newer_rows(logs_before, logs)) return State::kOutdated;
+  if (!logs || may_hide_newer_rows(*logs_before, *logs)) return State::kOutdated;
   // A log that went after the manifest was read and before the logs were has its rows in tables
   // that the manifest did not name yet: it does by now. A writer in a hurry lets logs go many times
   // a second; to read on takes much less time than to open the view again.
-  return std::ranges::includes(logs, logs_before) ? State::kCurrent : State::kBehind;
+  return std::ranges::includes(*logs, *logs_before) ? State::kCurrent : State::kBehind;
 }
 
 bool SecondaryView::may_hide_newer_rows(const std::vector<std::string>& logs_before,
