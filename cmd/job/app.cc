@@ -78,6 +78,8 @@ App::~App() = default;
 
 int App::run() {
   for (const std::string& warning : arguments_.config.warnings) spdlog::warn("{}", warning);
+  // What timers need of descriptors is taken before the clients take all that there are.
+  const boost::asio::steady_timer first_timer(pool_.get_executor());
   StopSignals signals(signal_thread_.get_executor(), [this](int signal) { on_signal(signal); });
   auto code = boost::asio::co_spawn(pool_.get_executor(), work(), boost::asio::use_future);
   const int result = code.get();

@@ -273,7 +273,7 @@ fn build(threads: usize) -> Runtime {
             // Nothing has been begun yet, and nothing can be.
             eprintln!(
                 "error: the clients of Cassandra, Redis and S3 cannot be started: {problem}; \
-                 allow more open files, threads and memory (ulimit -a)"
+                 allow more open files (ulimit -n), threads and memory (ulimit -a)"
             );
             std::process::exit(EXIT_FAILED)
         })

@@ -182,13 +182,17 @@ Result<void> OutputFile::move_to_part() {
 
 // Whoever could not read the file that this one replaces does not read this one.
 void OutputFile::take_after(const std::string& path) {
-  struct stat old{};
+  struct stat old{}, own{};
   if (::stat(path.c_str(), &old) != 0 || !S_ISREG(old.st_mode)) return;
+  if (::fstat(descriptor_, &own) != 0) return;
   mode_t mode = old.st_mode & kPermissions;
-  if (::fchown(descriptor_, static_cast<uid_t>(-1), old.st_gid) != 0) {
+  // A process whose system calls are restricted may not even give it what it has.
+  const bool is_other_group = own.st_gid != old.st_gid;
+  if (is_other_group && ::fchown(descriptor_, static_cast<uid_t>(-1), old.st_gid) != 0) {
     mode = (mode & ~S_IRWXG) | ((mode & S_IRWXO) << 3);  // another group's: as everybody
   }
   (void)::fchmod(descriptor_, mode);
+  if (own.st_uid == old.st_uid) return;
   // Who may not give files away keeps it.
   [[maybe_unused]] const int given = ::fchown(descriptor_, old.st_uid, static_cast<gid_t>(-1));
 }
