@@ -154,14 +154,22 @@ Task<void> Pipeline::check_table() {
 }
 
 Summary Pipeline::summary() {
-  std::lock_guard told_once(summary_mutex_);
-  if (summary_) return *summary_;
-  Summary& summary = summary_.emplace();
-  if (auto kept = rejects_.finish(all_is_stored()); kept) {
-    summary.rejects = std::move(*kept);
-  } else {
-    run_failed(std::move(kept.error()));
+  std::unique_lock told_once(summary_mutex_, Rejects::kFinishPatience);
+  if (!told_once) {
+    Summary summary = without_rejects();
+    summary.errors.push_back(rejects_.not_whole());
+    return summary;
   }
+  if (summary_) return *summary_;
+  auto kept = rejects_.finish(all_is_stored());
+  if (!kept) run_failed(std::move(kept.error()));
+  summary_ = without_rejects();
+  if (kept) summary_->rejects = std::move(*kept);
+  return *summary_;
+}
+
+Summary Pipeline::without_rejects() {
+  Summary summary;
   summary.files = progress_.files;
   summary.objects_skipped = progress_.objects_skipped;
   summary.counts = progress_.counts();

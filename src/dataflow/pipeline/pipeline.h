@@ -60,7 +60,8 @@ class Pipeline {
 
   // What the run has done so far, for whoever cannot wait for the end of run(); from any thread,
   // while the Pipeline lives. The first call, run()'s own if there was none before, names the
-  // rejects; no line is kept after it, and it is what all later calls return.
+  // rejects; no line is kept after it, and it is what all later calls return. Where naming them
+  // takes the first one long, others are told what there is and that the rejects are not whole.
   Summary summary();
 
  private:
@@ -92,6 +93,7 @@ class Pipeline {
   void source_failed(const ObjectState& object, Error error);
   void run_failed(Error error);
   bool all_is_stored();
+  Summary without_rejects();
 
   std::unique_ptr<Parser> borrow_parser();
   void return_parser(std::unique_ptr<Parser> parser);
@@ -112,7 +114,7 @@ class Pipeline {
   std::unordered_set<ObjectId> wanted_;  // of the skipped objects, by the pass under way
   std::string incarnation_;              // of the table when the run began; empty: not known
 
-  std::mutex summary_mutex_;
+  std::timed_mutex summary_mutex_;
   std::optional<Summary> summary_;
 
   std::mutex mutex_;  // of what follows

@@ -269,14 +269,18 @@ Result<Rejects::Kept> Rejects::take_names(bool beside) {
   return kept;
 }
 
+Error Rejects::not_whole() const {
+  return {ErrorCode::kUnavailable,
+          "the rejects file " + path_ +
+              " is not whole: lines are still being written to it, and whoever takes them is too "
+              "slow",
+          ""};
+}
+
 Result<Rejects::Kept> Rejects::finish(bool all_stored) {
   finished_ = true;
   std::unique_lock lock(mutex_, kFinishPatience);
-  if (!lock) {
-    return fail(ErrorCode::kUnavailable, "the rejects file " + path_ +
-                                             " is not whole: lines are still being written to it, "
-                                             "and whoever takes them is too slow");
-  }
+  if (!lock) return std::unexpected(not_whole());
   if (lines_ == nullptr || failure_) return Kept{};
   if (auto done = leave_out_discarded(); !done) return std::unexpected(std::move(done.error()));
   if (lines_->size() == 0) return Kept{};

@@ -86,6 +86,9 @@ class Rejects {
   // whose rejects go to somebody that takes them slowly does not wait for all of them.
   Result<Kept> finish(bool all_stored);
 
+  // The error of who does not wait for add() or finish() on another thread.
+  Error not_whole() const;
+
  private:
   struct Extent {
     std::uint64_t begin = 0, end = 0;
