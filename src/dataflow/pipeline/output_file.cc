@@ -93,10 +93,14 @@ bool OutputFile::are_one(const std::string& path, const std::string& other) {
   const bool one_is_there = ::stat(path.c_str(), &one) == 0;
   if (one_is_there != (::stat(other.c_str(), &two) == 0)) return false;
   if (one_is_there) return is_same(one, two) && S_ISREG(one.st_mode) && standard_stream(one) < 0;
-  const auto first = end_of_links(path), second = end_of_links(other);
-  std::error_code error;  // of two paths that cannot be looked at, the run will tell
-  return std::filesystem::weakly_canonical(std::filesystem::absolute(first, error), error) ==
-         std::filesystem::weakly_canonical(std::filesystem::absolute(second, error), error);
+  const auto whole = [](const std::string& name) {
+    std::error_code error;
+    const auto absolute = std::filesystem::absolute(end_of_links(name), error);
+    return std::filesystem::weakly_canonical(absolute, error);
+  };
+  // Empty: it cannot be looked at, which the run will tell.
+  const auto first = whole(path);
+  return !first.empty() && first == whole(other);
 }
 
 Result<std::unique_ptr<OutputFile>> OutputFile::create_spool() const {

@@ -310,6 +310,14 @@ TEST_P(OutputStraight, UntilItIsWholeAFileHasNoName) {
   EXPECT_EQ(files(directory_.path()), 1u);
 }
 
+TEST(OutputFile, PathsThatCannotBeLookedAtAreNotOneFile) {
+  const mock::TempDir directory;
+  constexpr std::size_t kTooLong = 300;
+  EXPECT_FALSE(OutputFile::are_one(directory / std::string(kTooLong, 'a'),
+                                   directory / std::string(kTooLong, 'b')));
+  EXPECT_TRUE(OutputFile::are_one(directory / "a", directory / "./a"));
+}
+
 TEST_P(OutputStraight, AFolderIsAnErrorThatNamesIt) {
   const auto made = OutputFile::create(directory_.path(), kPurpose);
   ASSERT_FALSE(made);
