@@ -38,7 +38,7 @@ WriterNumbers::WriterNumbers(Connection& connection, const Options& options)
       keyspace_(options.keyspace),
       table_(options.keyspace + "." + std::string(kEpochTable)),
       name_(quoted(row_name(options))),
-      has_majority_(options.consistency != "one" && options.consistency != "local_one") {}
+      has_majority_(options.consistency.ends_with("quorum") || options.consistency == "all") {}
 
 Task<Result<std::uint64_t>> WriterNumbers::next() {
   if (!has_majority_) co_return one_at_random();

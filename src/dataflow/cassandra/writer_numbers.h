@@ -10,8 +10,8 @@
 // has a count of its own there, and the writers of two datacenters are as likely to have the same
 // number modulo kWritersApart as two at random.
 //
-// With the consistency one or local_one, which is to do without a majority of the replicas, nobody
-// is asked: the number is drawn at random.
+// With a consistency that is to do without a majority of the replicas (one, two, three, local_one)
+// nobody is asked: the number is drawn at random.
 //
 // Thread safe, also between processes.
 #pragma once

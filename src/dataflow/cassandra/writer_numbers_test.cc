@@ -107,7 +107,7 @@ TEST_F(WriterNumbersTest, CountsByOneReadAndOneTransactionEach) {
 }
 
 TEST_F(WriterNumbersTest, WhoIsToDoWithoutAMajorityDoesNotAskForOne) {
-  for (const auto* const consistency : {"one", "local_one"}) {
+  for (const auto* const consistency : {"one", "two", "three", "local_one"}) {
     WriterNumbers numbers(connection_, of(consistency, ""));
     std::set<std::uint64_t> drawn;
     for (int i = 0; i < 20; ++i) drawn.insert(run(numbers.next()).value());

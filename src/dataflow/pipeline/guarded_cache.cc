@@ -152,7 +152,8 @@ Task<Result<void>> GuardedCache::before_blind_write() {
 }
 
 Task<Result<void>> GuardedCache::after_last_write(std::string_view incarnation) {
-  if (incarnation == incarnation_ && (!untold_ || disowned_)) co_return Result<void>();
+  if (incarnation == incarnation_ && (!untold_ || (disowned_ && *disowned_)))
+    co_return Result<void>();
   auto done = co_await disown(
       "a cache was not told of all that this run wrote, and the store does not let that be noted "
       "in it: empty it before its next run: ");
