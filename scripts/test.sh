@@ -72,7 +72,7 @@ run_tests() {
   shift
   local left_out=${DATAFLOW_LEAVE_OUT:-long}
   if [[ $preset != "${presets[0]}" ]]; then
-    left_out=$whole_programs none=ignore
+    left_out+="|$whole_programs" none=ignore
   elif [[ " $* " == *long* ]]; then
     left_out=none
   fi

@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   if (const int* code = std::get_if<int>(&parsed)) return *code;
   App app(std::move(std::get<ServiceArguments>(parsed)));
   const int code = app.run();
+  if (!has_terminal()) survive_hangups();  // to the end
   log->end();
   if (!app.is_clean()) {
     // A store that does not answer may do so later, into what would be gone.
