@@ -22,6 +22,7 @@ cat >"$here/statements"
 def provision(folder, *arguments, environment=None, code=0):
     """Runs the script; what it said. Without a cqlsh but that of the folder."""
     bare = {"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(folder), "DATAFLOW_BIN_DIR": os.environ["DATAFLOW_BIN_DIR"]}
+    bare |= {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
     done = subprocess.run(
         [SCRIPT, *arguments], cwd=folder, env={**bare, **(environment or {})}, capture_output=True, text=True, timeout=harness.RUN_TIMEOUT_S
     )
