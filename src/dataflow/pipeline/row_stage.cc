@@ -241,6 +241,8 @@ Task<Result<void>> RowStage::take(std::span<const Row> rows, std::shared_ptr<Obj
   }
   co_await look_up(work);
   decide(work, true);
+  const auto is_to_be_written = [](const auto& row) { return row.is_to_be_written(); };
+  if (std::ranges::any_of(work.rows, is_to_be_written)) co_await make_clock_early();
   put_off_few(work);
   auto applied = co_await apply(work);
   if (!applied) work.object->complete = false;
@@ -393,6 +395,14 @@ Task<Result<void>> RowStage::make_clock() {
     co_return std::unexpected(note_failure(std::move(number.error())));
   }
   co_return Result<void>();
+}
+
+// By the first block that has something to write, while others are still read: what is put off is
+// written at the end, where nothing else would be done meanwhile. write() tells an error.
+Task<void> RowStage::make_clock_early() {
+  if (options_.dry_run || clock_asked_for_.exchange(true)) co_return;
+  const auto made = co_await make_clock();
+  static_cast<void>(made);
 }
 
 Task<Result<void>> RowStage::write(Work& work) {

@@ -75,6 +75,7 @@ class RowStage {
   Task<Result<void>> apply(Work& work);
   Task<Result<void>> write(Work& work);
   Task<Result<void>> make_clock();
+  Task<void> make_clock_early();
   Task<bool> make_dirty(Work& work, bool replaces_written, WriteTime& time);
   Task<void> remember(Work& work, std::span<const bool> stored, WriteTime time);
   Task<void> take_over(Work& work);
@@ -96,6 +97,7 @@ class RowStage {
   std::mutex failure_mutex_;
   Error failure_;  // where store_has_failed_
 
+  std::atomic<bool> clock_asked_for_ = false;
   Budget clock_making_{1};
   std::optional<WriteClock> clock_;  // there from the first write on
 
