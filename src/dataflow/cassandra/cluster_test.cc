@@ -118,35 +118,40 @@ Result<Rows> expected_tables(const std::string& cql) {
   return rows_of(3, cells);
 }
 
+// A service whose cluster tests make say what they want, and that asks it again at once.
+class PatientServiceTest : public ClusterTest {
+ protected:
+  void SetUp() override {
+    connection_.on_query = expected_tables;
+    auto fake = std::make_unique<FakeConnection>(connection_);
+    cluster_ = fake.get();
+    const Options options{.retry_timeout_ms = 60'000, .retry_wait_ms = 1, .retry_wait_max_ms = 1};
+    auto service = run(ProductService::connect(options, std::move(fake)));
+    ASSERT_TRUE(service) << service.error().describe();
+    service_ = std::move(*service);
+  }
+
+  std::unique_ptr<ProductService> service_;
+  FakeConnection* cluster_ = nullptr;  // the service's
+};
+
 // A cache that failed during a run must not end it because the cluster is busy.
-TEST_F(ClusterTest, CachesAreDisownedPatiently) {
-  connection_.on_query = expected_tables;
-  auto fake = std::make_unique<FakeConnection>(connection_);
-  FakeConnection& cluster = *fake;
-  const Options options{.retry_timeout_ms = 60'000, .retry_wait_ms = 1, .retry_wait_max_ms = 1};
-  auto service = run(ProductService::connect(options, std::move(fake)));
-  ASSERT_TRUE(service) << service.error().describe();
+TEST_F(PatientServiceTest, CachesAreDisownedPatiently) {
   int asked = 0;
-  cluster.on_query = [&asked](const std::string&) -> Result<Rows> {
+  cluster_->on_query = [&asked](const std::string&) -> Result<Rows> {
     return fail(++asked < 3 ? ErrorCode::kUnavailable : ErrorCode::kUnauthorized, "");
   };
-  EXPECT_EQ(run((*service)->disown_caches()).error().code, ErrorCode::kUnauthorized);
+  EXPECT_EQ(run(service_->disown_caches()).error().code, ErrorCode::kUnauthorized);
   EXPECT_EQ(asked, 3);
 }
 
-TEST_F(ClusterTest, AWritersNumberIsAskedForPatiently) {
-  connection_.on_query = expected_tables;
-  auto fake = std::make_unique<FakeConnection>(connection_);
-  FakeConnection& cluster = *fake;
-  const Options options{.retry_timeout_ms = 60'000, .retry_wait_ms = 1, .retry_wait_max_ms = 1};
-  auto service = run(ProductService::connect(options, std::move(fake)));
-  ASSERT_TRUE(service) << service.error().describe();
+TEST_F(PatientServiceTest, AWritersNumberIsAskedForPatiently) {
   int asked = 0;
-  cluster.on_query = [&asked](const std::string& cql) -> Result<Rows> {
+  cluster_->on_query = [&asked](const std::string& cql) -> Result<Rows> {
     if (++asked < 3) return fail(ErrorCode::kUnavailable, "");
     return cql.starts_with("SELECT") ? rows_of(1, {"7"}) : rows_of(1, {std::string(1, '\1')});
   };
-  EXPECT_EQ(run((*service)->writer_number()), 8U);
+  EXPECT_EQ(run(service_->writer_number()), 8U);
   EXPECT_EQ(asked, 4);
 }
 

@@ -112,6 +112,16 @@ Cell Rows::next() {
   return {.bytes = {reinterpret_cast<const char*>(cell.data()), cell.size()}};
 }
 
+std::optional<std::string> next_value(Rows& rows) {
+  if (rows.done()) return std::nullopt;
+  const Cell cell = rows.next();
+  return cell.null ? std::nullopt : std::optional<std::string>(cell.bytes);
+}
+
+bool was_applied(Rows& rows) {
+  return !rows.done() && rows.next().bytes == std::string_view("\1", 1);
+}
+
 Result<std::unique_ptr<Connection>> new_connection(const Options& options) try {
   clients::CassandraOptions plain;
   for (const std::string& host : options.hosts) plain.hosts.push_back(host);

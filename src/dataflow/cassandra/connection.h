@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,6 +51,12 @@ class Rows {
   std::size_t next_ = 0;
   std::size_t offset_ = 0;
 };
+
+// The next cell's bytes; nullopt where it is null, or there is none.
+std::optional<std::string> next_value(Rows& rows);
+
+// Whether a lightweight transaction was applied: reads "[applied]", the first cell of its answer.
+bool was_applied(Rows& rows);
 
 class Connection {
  public:

@@ -209,8 +209,7 @@ Task<Result<bool>> Incarnations::keep(const Seen& seen, const Epoch& next) {
                                     text + ") IF NOT EXISTS";
   auto rows = co_await connection_.query(cql);
   if (!rows) co_return std::unexpected(std::move(rows.error()));
-  // The first column is "[applied]", one byte.
-  co_return !rows->done() && rows->next().bytes == std::string_view("\1", 1);
+  co_return was_applied(*rows);
 }
 
 }  // namespace dataflow::cassandra

@@ -64,12 +64,7 @@ Task<Result<WriterNumbers::Count>> WriterNumbers::read() {
     rows = co_await connection_.query(create_epochs(keyspace_));
   }
   if (!rows) co_return std::unexpected(std::move(rows.error()));
-  Count count;
-  if (!rows->done()) {
-    const Cell cell = rows->next();
-    if (!cell.null) count = cell.bytes;
-  }
-  co_return count;
+  co_return next_value(*rows);
 }
 
 Task<Result<bool>> WriterNumbers::replace(Count& count, std::uint64_t next) {
@@ -79,14 +74,10 @@ Task<Result<bool>> WriterNumbers::replace(Count& count, std::uint64_t next) {
       co_await connection_.query("UPDATE " + table_ + " SET epoch = '" + std::to_string(next) +
                                  "' WHERE name = " + name_ + " IF epoch = " + expected);
   if (!rows) co_return std::unexpected(std::move(rows.error()));
-  // "[applied]", one byte, and where that is false, the epoch that there is.
-  if (!rows->done() && rows->next().bytes == std::string_view("\1", 1)) co_return true;
-  count.reset();
-  if (!rows->done()) {
-    const Cell cell = rows->next();
-    if (!cell.null) count = cell.bytes;
-  }
-  co_return false;
+  const bool applied = was_applied(*rows);
+  // Where it was not, the epoch that there is comes behind.
+  if (!applied) count = next_value(*rows);
+  co_return applied;
 }
 
 }  // namespace dataflow::cassandra
