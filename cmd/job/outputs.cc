@@ -1,7 +1,6 @@
 #include "cmd/job/outputs.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <string>
@@ -30,10 +29,7 @@ Result<void> check_rejects(const std::string& report, const std::string& rejects
 bool is_the_file(const Object& object, const struct stat& file) {
   // Most objects are not even of its size.
   if (object.size && *object.size != static_cast<std::uint64_t>(file.st_size)) return false;
-  struct stat source{};
-  const int found =
-      object.name == "-" ? ::fstat(STDIN_FILENO, &source) : ::stat(object.name.c_str(), &source);
-  return found == 0 && source.st_dev == file.st_dev && source.st_ino == file.st_ino;
+  return pipeline::OutputFile::is_object(object, file);
 }
 
 Task<bool> has_file(pipeline::Source source, struct stat file) {

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -101,6 +100,13 @@ bool OutputFile::are_one(const std::string& path, const std::string& other) {
   // Empty: it cannot be looked at, which the run will tell.
   const auto first = whole(path);
   return !first.empty() && first == whole(other);
+}
+
+bool OutputFile::is_object(const Object& object, const struct stat& file) {
+  struct stat source{};
+  const int found =
+      object.name == "-" ? ::fstat(STDIN_FILENO, &source) : ::stat(object.name.c_str(), &source);
+  return found == 0 && is_same(source, file);
 }
 
 Result<std::unique_ptr<OutputFile>> OutputFile::create_spool() const {

@@ -12,6 +12,8 @@
 // Errors: kUnavailable, naming the path and the flag that names another.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -19,6 +21,7 @@
 #include <string_view>
 
 #include "dataflow/error.h"
+#include "dataflow/fetch.h"
 
 namespace dataflow::pipeline {
 
@@ -51,6 +54,9 @@ class OutputFile {
   // Whether both lead to one file, be it there or not, which the second one would replace. Into
   // what is no file, several may write.
   static bool are_one(const std::string& path, const std::string& other);
+
+  // Whether the object is this file: a source that an output would replace.
+  static bool is_object(const Object& object, const struct stat& file);
 
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;

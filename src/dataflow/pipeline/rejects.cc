@@ -77,14 +77,11 @@ Rejects::~Rejects() = default;
 
 void Rejects::note_source(const Object& object) {
   // Everything else is not on this machine, or has no name.
-  const bool is_standard_input = object.name == "-";
-  if (!is_standard_input && !object.name.starts_with('/')) return;
+  if (object.name != "-" && !object.name.starts_with('/')) return;
   std::lock_guard lock(mutex_);
-  struct stat file{}, source{};
+  struct stat file{};
   if (is_source_ || path_.empty() || ::stat(path_.c_str(), &file) != 0) return;
-  const int found =
-      is_standard_input ? ::fstat(STDIN_FILENO, &source) : ::stat(object.name.c_str(), &source);
-  is_source_ = found == 0 && source.st_dev == file.st_dev && source.st_ino == file.st_ino;
+  is_source_ = OutputFile::is_object(object, file);
 }
 
 Result<void> Rejects::take_room(std::size_t bytes) {

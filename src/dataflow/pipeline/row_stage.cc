@@ -36,6 +36,10 @@ struct RowStage::Work {
   std::vector<RowOnItsWay> rows;
   bool known = false;  // the cache was asked and answered
   Counts counts;
+
+  bool has_rows_to_write() const {
+    return std::ranges::any_of(rows, &RowOnItsWay::is_to_be_written);
+  }
 };
 
 struct RowStage::Deferred {
@@ -241,8 +245,7 @@ Task<Result<void>> RowStage::take(std::span<const Row> rows, std::shared_ptr<Obj
   }
   co_await look_up(work);
   decide(work, true);
-  const auto is_to_be_written = [](const auto& row) { return row.is_to_be_written(); };
-  if (std::ranges::any_of(work.rows, is_to_be_written)) co_await make_clock_early();
+  if (work.has_rows_to_write()) co_await make_clock_early();
   put_off_few(work);
   auto applied = co_await apply(work);
   if (!applied) work.object->complete = false;
@@ -406,8 +409,7 @@ Task<void> RowStage::make_clock_early() {
 }
 
 Task<Result<void>> RowStage::write(Work& work) {
-  const auto is_to_be_written = [](const auto& row) { return row.is_to_be_written(); };
-  if (std::ranges::none_of(work.rows, is_to_be_written)) co_return Result<void>();
+  if (!work.has_rows_to_write()) co_return Result<void>();
   // The ticket comes before the mark: whoever sees the mark and writes after us waits for this
   // ticket.
   const auto ticket = tickets_.take();
@@ -415,8 +417,7 @@ Task<Result<void>> RowStage::write(Work& work) {
   if (!marked) co_return std::unexpected(std::move(marked.error()));
   if (work.rows.empty()) co_return Result<void>();
   note_taken_from_skipped(work);
-  const bool replaces_written =
-      std::ranges::any_of(work.rows, [](const RowOnItsWay& row) { return row.replaces_written(); });
+  const bool replaces_written = std::ranges::any_of(work.rows, &RowOnItsWay::replaces_written);
   if (replaces_written) co_await tickets_.wait_before(ticket.number());
   if (auto there = store_is_there(); !there) co_return there;
 
