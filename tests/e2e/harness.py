@@ -283,13 +283,14 @@ class Servers(Setup):
 
     def table(self):
         """The table as it is, read by the Python driver."""
-        rows = self.session.execute(f"SELECT * FROM {self.name}.products")
-        return {row["id"]: {column: row[column] for column in COLUMNS} for row in rows}
+        return self.select("")
 
     def rows(self, keys):
         """Those of these rows that are there: a question for who waits for one of them."""
-        wanted = ", ".join(map(str, keys))
-        rows = self.session.execute(f"SELECT * FROM {self.name}.products WHERE id IN ({wanted})")
+        return self.select(f"WHERE id IN ({', '.join(map(str, keys))})")
+
+    def select(self, where):
+        rows = self.session.execute(f"SELECT * FROM {self.name}.products {where}")
         return {row["id"]: {column: row[column] for column in COLUMNS} for row in rows}
 
     def truncate(self):
@@ -323,6 +324,15 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def fill(pipe):
+    """Until nothing more fits into it."""
+    os.set_blocking(pipe, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x")
+    os.set_blocking(pipe, True)
 
 
 class OwnRedis:

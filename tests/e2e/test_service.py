@@ -107,12 +107,7 @@ class FullPipe:
         os.mkfifo(path)
         self.reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.writer = os.open(path, os.O_WRONLY)  # the service's
-        self.filler = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-
-    def fill(self):
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                os.write(self.filler, b"x" * 512)
+        self.filler = os.open(path, os.O_WRONLY)
 
     def empty(self):
         text = b""
@@ -133,7 +128,7 @@ def test_a_standard_error_that_nobody_reads_holds_up_neither_requests_nor_the_en
     process = embedded.start("-listen", address, program="microservice", stdout=harness.subprocess.DEVNULL, stderr=pipe.writer)
     try:
         harness.wait_for(lambda: request(address, "GET", "/")[0] == 404, "the service answers")
-        pipe.fill()
+        harness.fill(pipe.filler)
         for _ in range(10):  # there is no store, which it wants to say
             assert request(address, "GET", "/product/1")[0] == 503
         said = ""
@@ -144,7 +139,7 @@ def test_a_standard_error_that_nobody_reads_holds_up_neither_requests_nor_the_en
             return "the store could not be read" in said
 
         harness.wait_for(is_told, "what it had to say is said to who reads again")
-        pipe.fill()
+        harness.fill(pipe.filler)
         process.send_signal(signal.SIGTERM)
         assert process.wait(harness.WAIT_S) == 0
     finally:

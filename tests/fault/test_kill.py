@@ -311,11 +311,7 @@ def test_a_second_signal_ends_a_job_at_once(embedded, figures, concurrency):
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_a_signal_ends_a_job_whose_log_nobody_reads(embedded, figures, concurrency):
     reader, log = os.pipe()
-    os.set_blocking(log, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(log, b"x")
-    os.set_blocking(log, True)
+    harness.fill(log)
     process = embedded.start("-concurrency", concurrency, "-dry-run", "-", stdin=subprocess.PIPE, stderr=log)
     try:
         process.stdin.write(b"bad\n" * 10)
