@@ -5,6 +5,9 @@
 // options, not by the input. One Pipeline is one run. run() is started on the executor that the
 // stages use: as many threads as there may be blocks parsed at the same time. stop() may be called
 // from any thread.
+//
+// pipeline.cc is long because it is one order: which pass over the listing comes when, what an
+// object's end needs, and what is asked at the end of a run.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -1,8 +1,8 @@
 // RowStage: compares the rows of a block with the cache, writes those that are new or changed, and
 // remembers them after the store's acknowledgement.
 //
-// The order of things is what makes the promises hold; each step says why where it stands. Thread
-// safe: blocks are worked on at the same time.
+// The order of things is what makes the promises hold; each step says why where it stands, and so
+// they stand in one file, long as it is. Thread safe: blocks are worked on at the same time.
 #pragma once
 
 #include <atomic>
